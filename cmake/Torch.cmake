@@ -1,0 +1,39 @@
+# prosodia::torch: LibTorch from the PyPI wheel that scripts/bootstrap unpacks into .deps/python.
+#
+# find_package(Torch) insists on the CUDA toolkit when the wheel was built for CUDA, so the two CPU libraries are
+# imported by hand. libtorch_cpu.so needs only the cuda-runtime and cupti wheels beside it; the RPATH inside the wheel
+# finds them, -rpath-link tells the linker.
+set(PROSODIA_DEPS_DIR "${CMAKE_SOURCE_DIR}/.deps" CACHE PATH "Where scripts/bootstrap put LibTorch")
+set(_torch_root "${PROSODIA_DEPS_DIR}/python/torch")
+set(_nvidia_lib "${PROSODIA_DEPS_DIR}/python/nvidia/cu13/lib")
+if(NOT EXISTS "${_torch_root}/lib/libtorch_cpu.so")
+  message(FATAL_ERROR "LibTorch not found under ${_torch_root}.\n  Next: run scripts/bootstrap")
+endif()
+
+add_library(prosodia_torch INTERFACE)
+add_library(prosodia::torch ALIAS prosodia_torch)
+# -idirafter: torch/include carries its own fmt/, which must not shadow the system's (spdlog breaks otherwise).
+target_compile_options(prosodia_torch INTERFACE
+  "SHELL:-idirafter ${_torch_root}/include"
+  "SHELL:-idirafter ${_torch_root}/include/torch/csrc/api/include")
+target_link_directories(prosodia_torch INTERFACE "${_torch_root}/lib")
+target_link_options(prosodia_torch INTERFACE
+  "LINKER:-rpath-link,${_nvidia_lib}" "LINKER:-rpath,${_torch_root}/lib")
+target_link_libraries(prosodia_torch INTERFACE
+  "-Wl,--no-as-needed" "${_torch_root}/lib/libtorch_cpu.so" "${_torch_root}/lib/libc10.so" "-Wl,--as-needed")
+
+# One precompiled header serves every target that uses torch (parsing ATen costs 6 to 20 s a file otherwise).
+file(WRITE "${CMAKE_BINARY_DIR}/torch_pch_anchor.cc" "")
+add_library(prosodia_torch_pch OBJECT "${CMAKE_BINARY_DIR}/torch_pch_anchor.cc")
+target_link_libraries(prosodia_torch_pch PRIVATE prosodia::torch)
+set_target_properties(prosodia_torch_pch PROPERTIES POSITION_INDEPENDENT_CODE ON)
+target_precompile_headers(prosodia_torch_pch PRIVATE
+  <ATen/ATen.h> <torch/csrc/autograd/custom_function.h> <torch/csrc/autograd/autograd.h>
+  <string> <vector> <memory> <optional> <span>)
+
+# prosodia_use_torch(TARGET): link torch and reuse the precompiled header.
+function(prosodia_use_torch target)
+  target_link_libraries(${target} PRIVATE prosodia::torch)
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  target_precompile_headers(${target} REUSE_FROM prosodia_torch_pch)
+endfunction()
