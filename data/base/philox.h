@@ -29,8 +29,8 @@ constexpr PhiloxBlock philox4x32(uint64_t key, uint64_t low, uint64_t high) {
                           static_cast<uint32_t>(high >> 32)});
 }
 
-// Uniform in the open interval (0, 1): 24 bits, centred, so neither 0 nor 1 occurs.
-constexpr float unit_float(uint32_t bits) { return (static_cast<float>(bits >> 8) + 0.5f) * 0x1p-24f; }
+// Uniform in the open interval (0, 1): 23 bits, centred, exact in float, so neither 0 nor 1 occurs.
+constexpr float unit_float(uint32_t bits) { return (static_cast<float>(bits >> 9) + 0.5f) * 0x1p-23f; }
 
 // A key for a derived stream: mix(run seed, step), mix(that, slot), …
 constexpr uint64_t mix_seed(uint64_t seed, uint64_t value) {
