@@ -1,0 +1,103 @@
+// The one forward: audio tower and decoder, used for sampling (prefill), learning, scoring and evaluation alike, on
+// ops:: (CPU fp32: bits of a row do not depend on what else is in the batch).
+//
+// Formulas: audio tower = log-mel -> conv1, GELU, conv2 (stride 2), GELU, sinusoids per 200-frame chunk -> pre-norm
+// layers with attention inside a chunk -> pair pooling per clip, LayerNorm, projection. Decoder = Qwen2 (RMSNorm, GQA
+// with rope on rotate_half halves, SwiGLU).
+//
+// Callers: rollout engine, learner, infer, score, eval. Thread rule: const functions may run at the same time as long
+// as nobody writes a parameter. Failure rule: files are refused with kInvalidInput naming every missing, misshaped or
+// extra tensor; a batch that breaks its own contract (ids out of range, audio rows that do not match the clips) aborts,
+// because Processor has checked it.
+//
+// Shapes: T packed tokens of all sequences, R selected rows, C hidden_size, V vocab_size, N audio tokens.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/audio/log_mel.h"
+#include "data/base/status.h"
+#include "workers/model/config.h"
+#include "workers/model/ops/ops.h"
+
+namespace prosodia {
+
+// Several token sequences laid end to end, without padding. A group whose responses share one prompt holds the prompt
+// once: its segment is [0, P), and each response is a segment with prefix [0, P); positions of a response start at P.
+struct PackedBatch {
+  std::vector<int64_t> token_ids;               // [T]
+  std::vector<int64_t> positions;               // [T] rope position inside its own sequence, from 0
+  std::vector<ops::AttentionSegment> segments;  // disjoint, ascending, covering [0, T)
+  std::vector<const LogMel*> clips;             // in the order of the runs of audio placeholder tokens; not owned
+  at::Tensor
+      audio_embeddings;  // [N, C], optional: replaces the tower's output for `clips` (cached while the tower is frozen)
+};
+
+struct NamedParameter {
+  std::string name;   // Hugging Face name without `thinker.`: "model.layers.0.self_attn.q_proj.weight"
+  at::Tensor tensor;  // leaf; requires_grad is the learner's to set
+};
+
+struct LoadOptions {
+  at::ScalarType dtype = at::kFloat;  // weights are converted to it
+  at::Device device = at::Device(at::kCPU);
+};
+
+class Model {
+ public:
+  // Reads config.json and the tensors of a Hugging Face folder (single file or shards; names with or without
+  // `thinker.`). `lm_head.weight` is used when stored; otherwise it is tied to `embed_tokens` only if the config says
+  // so.
+  static Result<std::unique_ptr<Model>> load(const std::filesystem::path& model_dir, const LoadOptions& options = {});
+  // Fresh weights: normal(0, 0.02) scaled by depth on the residual projections, unit norms, zero biases. Deterministic
+  // in (config, seed). Tied when config.tie_word_embeddings is true.
+  static std::unique_ptr<Model> random(const ModelConfig& config, uint64_t seed, const LoadOptions& options = {});
+  ~Model();
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+
+  const ModelConfig& config() const;
+  at::ScalarType dtype() const;
+  at::Device device() const;
+
+  // All tensors the forward reads, in a fixed order (audio tower, embedding, layers, norm, head). A tied head is
+  // absent. `audio_tower.audio_bos_eos_token.weight` is not listed: no forward reads it; saves carry it along.
+  std::vector<NamedParameter>& parameters();
+  const std::vector<NamedParameter>& parameters() const;
+  const at::Tensor* find(std::string_view name) const;  // a parameter by name; nullptr when there is none
+
+  // Writes a Hugging Face folder: model.safetensors and config.json (same layout and prefix as loaded; tensors we do
+  // not interpret, such as `visual.*` or `talker.*`, are copied through). Tokenizer files: copy_model_files() below.
+  Status save(const std::filesystem::path& model_dir) const;
+
+  at::Tensor encode_audio(std::span<const LogMel* const> clips) const;  // [N, C]; N = sum of num_audio_tokens
+  // [T, C] after the final norm. Records a graph when grad mode is on and parameters require grad.
+  at::Tensor hidden(const PackedBatch& batch) const;
+  // log softmax(h W^T / temperature) at the targets, and the entropy when asked; never holds [R, V] at once.
+  ops::TokenLogProbs logprobs(const at::Tensor& hidden_RC, const at::Tensor& targets_R, double temperature,
+                              bool want_entropy) const;
+  at::Tensor logits(const at::Tensor& hidden_RC) const;  // [R, V]; for tests and small R
+
+  const at::Tensor& head_weight() const;  // [V, C]: lm_head, or the embedding when tied
+  const ops::RopeTable& rope_table() const;
+
+  // Token embeddings with audio rows merged in: the decoder's input, [T, C].
+  at::Tensor embed(const PackedBatch& batch) const;
+
+ private:
+  struct Impl;
+  explicit Model(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Copies everything but weights and config.json that transformers needs (tokenizer, preprocessor, generation config).
+Status copy_model_files(const std::filesystem::path& from_model_dir, const std::filesystem::path& to_model_dir);
+
+}  // namespace prosodia

@@ -1,0 +1,27 @@
+// One policy version's weights as one flat byte string: what the learner serves on the bulk channel and rollout workers
+// load in place, and what the weights digest of the run's hash chain covers.
+//
+// Bytes: for each of Model::parameters(), in order: the tensor's elements in C order, little-endian, in the model's
+// dtype; nothing between them. Both sides have the same model folder, so names and shapes need not travel.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "data/base/digest.h"
+#include "data/base/status.h"
+
+namespace prosodia {
+
+class Model;
+
+size_t packed_weight_bytes(const Model& model);
+std::vector<std::byte> pack_weights(const Model& model);  // copies; any device
+// Digest of the packed bytes: BLAKE2b-256(bytes).
+Digest digest_weights(std::span<const std::byte> packed);
+// Writes into the existing tensors (no reallocation). kInvalidInput when the size differs; then nothing was written.
+// The caller tells its engine with Engine::weights_changed().
+Status unpack_weights(std::span<const std::byte> packed, Model& model);
+
+}  // namespace prosodia

@@ -1,0 +1,42 @@
+// `infer` and `score` over a dataset: rows in, JSON rows out, in input order.
+//
+// Callers: the CLI and eval. Thread rule: single thread. Failure rule: the first bad row or failing callback ends the
+// run with its error; rows already handed out are complete.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "data/base/status.h"
+#include "data/corpus/dataset.h"
+#include "workers/rollout/engine.h"
+
+namespace prosodia {
+
+struct InferOptions {
+  SamplingParams sampling;  // stop_ids and suppressed_ids are filled in when empty
+  EngineOptions engine;
+  int num_generations = 1;
+  uint64_t seed = 0;  // row i samples with mix_seed(seed, i): independent of the other rows
+};
+
+struct ScoreOptions {
+  double temperature = 1.0;
+  int64_t max_batch_tokens = 4096;  // packed tokens in one forward
+};
+
+// Receives output row `index` (position in the dataset), ascending.
+using RowSink = std::function<Status(size_t index, nlohmann::json row)>;
+
+// Adds `completions`: [{"text","token_ids","logprobs","finish_reason"}] to each row; a trailing assistant turn is
+// ignored.
+Status infer(const Model& model, const Processor& processor, const std::vector<Sample>& samples,
+             const InferOptions& options, const RowSink& sink);
+
+// The last assistant turn is the response; adds its `token_ids` (<|im_end|> included) and `logprobs`.
+Status score(const Model& model, const Processor& processor, const std::vector<Sample>& samples,
+             const ScoreOptions& options, const RowSink& sink);
+
+}  // namespace prosodia
