@@ -1,0 +1,98 @@
+// A speech corpus in one HDF5 file: audio, transcript, labels, controlled and measured prosody, speaker, split.
+//
+// Called by: data synth | import | annotate (write), build, inspect, AudioStore (read).
+// Thread rule: CorpusWriter single thread. CorpusReader: const member functions from any thread; the HDF5 library is
+// not thread-safe, so all calls into it share one process-wide lock (hdf5_file.h). Failure rule: a file that cannot be
+// opened is kStorage; one that is not a corpus or of a newer format kInvalidInput; one whose checksums or bounds do not
+// hold kCorruption. Every message names the file. Durability: the writer fills a temporary file beside the target;
+// finish() closes, fsyncs, renames and fsyncs the directory, so a corpus is there whole or not at all. Without finish()
+// the temporary file is removed.
+//
+// Layout (version 1; N utterances, S samples in all):
+//   /            attributes format="prosodia-corpus", version, sample_rate_hz, metadata_crc32c, description
+//   /audio       int16 [S], chunked: all clips one after the other
+//   /offsets     uint64 [N+1]: clip i is audio[offsets[i], offsets[i+1])
+//   /audio_crc32c uint32 [N]: CRC-32C of each clip's bytes, checked by every read
+//   /utterances/{id,transcript,emotion,speaker,gender,split}      UTF-8 [N]
+//   /controlled/{pitch,energy,speed,intonation,voice,stress,gender,age}  UTF-8 [N]: what the synthesis was told; "" =
+//   not controlled /levels/{…the same}                                           UTF-8 [N]: measured and calibrated; ""
+//   = undetermined
+//   /measured/{f0_median_hz,f0_range_semitones,voiced_ratio,energy_dbfs,speech_seconds,syllables_per_second}  float
+//   [N], NaN = undetermined
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/audio/clip.h"
+#include "data/base/status.h"
+#include "data/prosody/levels.h"
+#include "data/prosody/measure.h"
+
+namespace prosodia {
+
+// One utterance without its audio.
+struct UtteranceInfo {
+  std::string id;  // unique in the corpus, without '#'
+  std::string transcript, emotion, speaker, gender;
+  std::string split;  // "train", "test", …
+  ProsodyLevels controlled;
+  ProsodyLevels levels;     // measured, calibrated
+  ProsodyMeasure measured;  // physical units; contour and problems are not stored
+};
+
+struct Utterance {
+  UtteranceInfo info;
+  AudioClip audio;  // at the corpus' rate; stored as int16
+};
+
+class CorpusWriter {
+ public:
+  static Result<std::unique_ptr<CorpusWriter>> create(const std::filesystem::path& path, int sample_rate_hz,
+                                                      std::string_view description);
+  ~CorpusWriter();
+  CorpusWriter(const CorpusWriter&) = delete;
+  CorpusWriter& operator=(const CorpusWriter&) = delete;
+
+  // Audio goes to disk now, the labels at finish(). An empty, repeated or '#'-bearing id, an empty clip or another rate
+  // than the corpus' is kInvalidInput. Samples beyond [-1, 1) are clamped.
+  Result<size_t> append(const Utterance& utterance);
+  // Levels need the whole corpus for their calibration, so they may be set until finish().
+  std::vector<UtteranceInfo>& infos();
+  // After an error the corpus is not there and the object is only good for destruction.
+  Status finish();
+
+ private:
+  struct State;
+  explicit CorpusWriter(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+class CorpusReader {
+ public:
+  static Result<std::unique_ptr<CorpusReader>> open(const std::filesystem::path& path);
+  ~CorpusReader();
+  CorpusReader(const CorpusReader&) = delete;
+  CorpusReader& operator=(const CorpusReader&) = delete;
+
+  size_t size() const;
+  const std::filesystem::path& path() const;
+  int sample_rate_hz() const;
+  const std::string& description() const;
+  const UtteranceInfo& info(size_t index) const;     // index < size()
+  double seconds(size_t index) const;                // length of the clip
+  Result<AudioClip> read_audio(size_t index) const;  // from disk, checksum verified
+  Result<Utterance> read(size_t index) const;
+  Result<size_t> find(std::string_view id) const;  // kInvalidInput naming file and id when absent
+
+ private:
+  struct State;
+  explicit CorpusReader(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace prosodia

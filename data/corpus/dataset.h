@@ -1,0 +1,50 @@
+// Training and evaluation sets: JSONL in ms-swift's form, one object a line:
+//   {"messages":[{"role":"system"|"user"|"assistant","content":"…<audio>…"}],"audios":["a.wav","C.h5#utt_id"],
+//    "solution":"happy", …}
+// Extra keys are kept in `row` and reach the rewards. The number of "<audio>" tags in the messages must equal the
+// number of audios. Relative audio paths are relative to the folder of the file.
+//
+// Called by: sft, train, eval, infer, score, the coordinator. Thread rule: pure functions.
+// Failure rule: malformed input is kInvalidInput with "file:line: what, expected"; an unreadable file is kStorage.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/base/status.h"
+
+namespace prosodia {
+
+struct Message {
+  std::string role;     // "system", "user" or "assistant"
+  std::string content;  // UTF-8; each "<audio>" stands for the next of `audios`
+};
+
+struct Sample {
+  std::vector<Message> messages;    // not empty
+  std::vector<std::string> audios;  // absolute: "/d/a.wav" or "/d/C.h5#utt_id"
+  std::string solution;             // "" when the row has none
+  nlohmann::json row;               // the whole object as read
+  int64_t line = 0;                 // from 1
+
+  bool ends_with_assistant() const { return !messages.empty() && messages.back().role == "assistant"; }
+};
+
+// Empty lines are skipped; a file without any row is an error.
+Result<std::vector<Sample>> read_dataset(const std::filesystem::path& path);
+
+// One row. `file` and `line` only go into messages; `base_dir` is what relative audio paths are relative to.
+Result<Sample> parse_sample(std::string_view json, const std::filesystem::path& base_dir, std::string_view file,
+                            int64_t line);
+
+// "<audio>" occurrences in all messages.
+size_t count_audio_tags(const std::vector<Message>& messages);
+
+// All message contents of a set, without "<audio>" tags: what a tokenizer is trained on.
+std::vector<std::string> dataset_texts(const std::vector<Sample>& samples);
+
+}  // namespace prosodia

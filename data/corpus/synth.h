@@ -1,0 +1,45 @@
+// `data synth`: a corpus of speech with controlled prosody over nine emotions. Every emotion draws its pitch, energy,
+// speed, intonation and phonation from its own distribution (emotions.h); the distributions overlap, so listening pays
+// and perfection is impossible: the accuracy of the best possible listener is in the report.
+//
+// espeak-ng speaks (run as a program, several at a time; it is GPL and therefore not linked); energy and whisper are
+// set on its signal. Speakers and sentences of the test split never occur in training.
+//
+// Called by: the command. Thread rule: blocking, starts `jobs` threads of its own; not concurrently with itself on one
+// file. Deterministic: the same options and the same espeak-ng give the same corpus, whatever `jobs` is. Failure rule:
+// espeak-ng missing is kUnavailable with the package to install; its failures carry its exit status, the utterance and
+// the last words on its stderr; nothing is left behind on an error.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "data/base/status.h"
+
+namespace prosodia {
+
+struct SynthOptions {
+  std::filesystem::path out;  // the corpus to write, replaced when it exists
+  int utterances = 4000;      // training utterances, >= 1
+  int test_utterances = -1;   // -1: 18 % of `utterances`, at least 9; 0: none
+  uint64_t seed = 0;
+  int jobs = 0;                                          // synthesisers at a time; 0: one a core
+  double max_seconds = 2.0;                              // longer clips are cut, with a short fade; range 0.5..30
+  std::string espeak_ng = "espeak-ng";                   // program name (searched in PATH) or path
+  std::function<void(int done, int total)> on_progress;  // from the calling thread; may be empty
+};
+
+struct SynthReport {
+  int utterances = 0;  // written, both splits
+  int truncated = 0;   // cut at max_seconds
+  double audio_seconds = 0;
+  double wall_seconds = 0;
+  double bayes_accuracy = 0;    // of a listener that knows every controlled level
+  std::string to_text() const;  // for people
+};
+
+Result<SynthReport> synthesize_corpus(const SynthOptions& options);
+
+}  // namespace prosodia
