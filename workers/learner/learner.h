@@ -1,0 +1,85 @@
+// The learner process: every rank runs run_learner. Rank 0 talks to the coordinator through a LearnerLink and hands
+// each batch to the others; all ranks run the same GrpoTrainer step; rank 0 reports it, publishes the new version and,
+// every save_steps, at the end and when stopped, all ranks write a checkpoint.
+//
+// Lifecycle of one batch (rank 0):
+//   waiting --StepBatch--> broadcast -> step on all ranks -> publish version -> StepDone (kept until acked)
+//           -> [checkpoint, CheckpointCommitted] -> waiting
+//   waiting --Shutdown--> checkpoint (unless this step has one) -> exit OK, or kInterrupted
+//   waiting --stop_requested--> the same, kInterrupted (exit code 6)
+//   A batch for a step already done is answered from the last outcome when it is that one, else refused as kStale;
+//   a batch from the future is kInternal: the group leaves and the coordinator replays from the checkpoint.
+//
+// Thread rule: run_learner occupies its thread; the weight server and the link bring their own.
+// Failure rule: an error on any rank is returned by all when ranks can still talk, otherwise Collective::abort ends the
+// group; nothing hangs.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "data/base/status.h"
+#include "workers/learner/grpo_step.h"
+#include "workers/learner/weight_server.h"
+
+namespace prosodia {
+
+// What rank 0 exchanges with the coordinator. Implementations: protocol::WorkerClient (make_coordinator_link), archived
+// batches (`replay`), tests.
+struct LearnerShutdown {
+  std::string reason;
+  bool finished = true;  // false = stop early, state saved: kInterrupted
+};
+using LearnerTask = std::variant<std::monostate, GrpoBatch, LearnerShutdown>;  // monostate: nothing yet
+
+class LearnerLink {
+ public:
+  virtual ~LearnerLink() = default;
+  virtual Result<LearnerTask> next(std::chrono::milliseconds wait) = 0;
+  virtual Status step_done(const GrpoOutcome& outcome) = 0;  // delivered at least once
+  virtual Status checkpoint_committed(uint64_t step, const std::filesystem::path& path) = 0;
+  virtual void goodbye() = 0;  // waits shortly for what is not yet acknowledged
+};
+
+struct LearnerOptions {
+  std::filesystem::path model_dir;       // initial policy, and the reference
+  std::filesystem::path checkpoint_dir;  // RUN/checkpoints
+  GrpoOptions grpo;
+  int64_t lag = 0;
+  int64_t max_steps = 0;     // a checkpoint follows the last step; 0 = until Shutdown
+  int64_t save_steps = 100;  // > 0
+  int save_total_limit = 2;
+  LoadOptions load;
+  ProcessorOptions processor;
+  WeightServerOptions weights;  // keep_versions is set to lag + 2
+  std::function<bool()> stop_requested;
+};
+
+// Given once the start version is known. Rank 0 only.
+struct LearnerHello {
+  uint64_t resume_version = 0;
+  std::string weights_endpoint;
+  Digest weights;
+};
+using ConnectLearner = std::function<Result<std::unique_ptr<LearnerLink>>(const LearnerHello&)>;
+
+struct LearnerReport {
+  uint64_t first_step = 0, next_step = 0;  // steps [first, next) were done by this call
+  Digest weights;
+};
+Result<LearnerReport> run_learner(const LearnerOptions& options, Collective& collective, const ConnectLearner& connect);
+
+// Updates over archived batches, without a coordinator: `next_batch` gives them in step order, then nothing. Used by
+// `replay`; writes a Hugging Face folder to output_dir when it is not empty.
+using NextBatch = std::function<Result<std::optional<GrpoBatch>>()>;
+using OnOutcome = std::function<Status(const GrpoOutcome&)>;
+Result<LearnerReport> replay(const LearnerOptions& options, Collective& collective, const NextBatch& next_batch,
+                             const OnOutcome& on_outcome, const std::filesystem::path& output_dir);
+
+}  // namespace prosodia
