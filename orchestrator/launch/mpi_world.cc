@@ -1,0 +1,43 @@
+#include "orchestrator/launch/mpi_world.h"
+
+#include <cstdlib>
+
+namespace prosodia::launch {
+
+bool under_mpi_launcher() {
+  const char* size = std::getenv("OMPI_COMM_WORLD_SIZE");
+  return size != nullptr && std::atoi(size) > 1;
+}
+
+MpiWorld::MpiWorld() {
+  int provided = 0;
+  MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided);
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank_);
+  MPI_Comm_size(MPI_COMM_WORLD, &size_);
+}
+
+MpiWorld::~MpiWorld() {
+  if (learners_ != MPI_COMM_NULL) MPI_Comm_free(&learners_);
+  MPI_Finalize();
+}
+
+std::string MpiWorld::broadcast_text(const std::string& text) const {
+  int length = static_cast<int>(text.size());
+  MPI_Bcast(&length, 1, MPI_INT, 0, MPI_COMM_WORLD);
+  std::string result = text;
+  result.resize(static_cast<size_t>(length));
+  MPI_Bcast(result.data(), length, MPI_CHAR, 0, MPI_COMM_WORLD);
+  return result;
+}
+
+MPI_Comm MpiWorld::split_learners(bool is_learner) {
+  MPI_Comm_split(MPI_COMM_WORLD, is_learner ? 0 : MPI_UNDEFINED, rank_, &learners_);
+  return learners_;
+}
+
+void MpiWorld::abort(int code) const {
+  MPI_Abort(MPI_COMM_WORLD, code);
+  std::abort();
+}
+
+}  // namespace prosodia::launch

@@ -1,0 +1,114 @@
+#include "orchestrator/cli/options.h"
+
+#include <gmock/gmock.h>
+
+#include <cstdio>
+#include <fstream>
+#include <set>
+
+namespace prosodia::cli {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+Result<Options> parse(uint32_t command, std::vector<std::string> arguments) {
+  return parse_options(command, arguments);
+}
+
+std::string error_of(uint32_t command, std::vector<std::string> arguments) {
+  const auto options = parse(command, std::move(arguments));
+  if (options) return "accepted";
+  EXPECT_EQ(options.error().code, ErrorCode::kUsage);
+  return options.error().message;
+}
+
+TEST(Options, DefaultsAndSpellings) {
+  const auto options =
+      parse(kTrain, {"--num-generations", "4", "--learning_rate=3e-4", "--trust", "false", "--dataset", "a.jsonl"});
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->integer("num_generations"), 4);
+  EXPECT_DOUBLE_EQ(options->real("learning_rate"), 3e-4);
+  EXPECT_DOUBLE_EQ(options->real("beta"), 0.04);
+  EXPECT_FALSE(options->flag("trust"));
+  EXPECT_TRUE(options->flag("progressive"));
+  EXPECT_TRUE(options->given("trust"));
+  EXPECT_FALSE(options->given("beta"));
+  EXPECT_FALSE(options->required("model"));
+}
+
+TEST(Options, ListsRepeatOrUseCommas) {
+  const auto options = parse(kSft, {"--dataset", "a.jsonl:0.5,b.jsonl", "--dataset", "c.jsonl"});
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_THAT(options->list("dataset"), ElementsAre("a.jsonl:0.5", "b.jsonl", "c.jsonl"));
+}
+
+TEST(Options, NamesTheNearestOption) {
+  EXPECT_THAT(error_of(kTrain, {"--num_generation", "4"}), HasSubstr("did you mean '--num_generations'?"));
+  EXPECT_THAT(error_of(kTrain, {"--learnign_rate", "1"}), HasSubstr("--learning_rate"));
+  EXPECT_THAT(error_of(kTrain, {"--zzzzzzzz", "1"}), HasSubstr("unknown option"));
+  // Known elsewhere, not here.
+  EXPECT_THAT(error_of(kSft, {"--beta", "0.1"}), HasSubstr("unknown option 'beta'"));
+}
+
+TEST(Options, ChecksKindsRangesAndChoices) {
+  EXPECT_THAT(error_of(kTrain, {"--num_generations", "many"}), HasSubstr("--num_generations wants a whole number"));
+  EXPECT_THAT(error_of(kTrain, {"--num_generations", "1.5"}), HasSubstr("whole number"));
+  EXPECT_THAT(error_of(kTrain, {"--num_generations", "0"}), HasSubstr("from 1 to 1024"));
+  EXPECT_THAT(error_of(kTrain, {"--beta", "nan"}), HasSubstr("wants a number"));
+  EXPECT_THAT(error_of(kTrain, {"--loss_type", "ppo"}), HasSubstr("grpo, dapo, bnpo, dr_grpo"));
+  EXPECT_THAT(error_of(kTrain, {"--beta", "1", "--beta", "2"}), HasSubstr("given twice"));
+  EXPECT_THAT(error_of(kTrain, {"stray"}), HasSubstr("unexpected argument 'stray'"));
+  EXPECT_THAT(error_of(kTrain, {"--beta"}), HasSubstr("beta"));
+}
+
+TEST(Options, ConfigFileRoundTripsAndTheCommandLineWins) {
+  auto options =
+      parse(kTrain, {"--model", "m", "--dataset", "d.jsonl", "--output_dir", "o", "--beta", "0.5", "--lag", "2"});
+  ASSERT_TRUE(options);
+  const std::string path = testing::TempDir() + "/options_test.ini";
+  std::ofstream(path) << options->to_ini(kTrain);
+  const auto again = parse(kTrain, {"--config", path, "--lag", "1"});
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_DOUBLE_EQ(again->real("beta"), 0.5);
+  EXPECT_EQ(again->integer("lag"), 1);
+  EXPECT_EQ(again->text("model"), "m");
+  EXPECT_TRUE(parse(kRole, {"--config", path}));
+  std::ofstream(path) << "beta = 0.1\nnum_generation = 3\n";
+  EXPECT_THAT(error_of(kTrain, {"--config", path}), HasSubstr("did you mean '--num_generations'?"));
+  EXPECT_THAT(error_of(kTrain, {"--config", "/no/such.ini"}), HasSubstr("/no/such.ini"));
+  std::remove(path.c_str());
+}
+
+TEST(Options, DigestSeesResultsAndNothingElse) {
+  const auto base = parse(kTrain, {})->result_digest(kTrain);
+  EXPECT_EQ(parse(kTrain, {"--layout", "learner=1", "--save_steps", "7"})->result_digest(kTrain), base);
+  EXPECT_NE(parse(kTrain, {"--seed", "7"})->result_digest(kTrain), base);
+}
+
+TEST(OptionTable, EntriesAreSane) {
+  std::set<std::string> names;
+  for (const OptionSpec& spec : option_table()) {
+    EXPECT_TRUE(names.insert(spec.name).second) << spec.name;
+    EXPECT_NE(spec.commands, 0u) << spec.name;
+    EXPECT_GT(std::string_view(spec.help).size(), 8u) << spec.name;
+    // A default passes its own check.
+    for (uint32_t bit = 1; bit <= kReplay; bit <<= 1) {
+      if ((spec.commands & bit) && *spec.default_value) {
+        EXPECT_TRUE(parse(bit, {fmt::format("--{}", spec.name), spec.default_value})) << spec.name;
+        break;
+      }
+    }
+  }
+}
+
+TEST(OptionTable, HelpShowsGroupsDefaultsAndChoices) {
+  const std::string help = help_text(kTrain, "prosodia train …", "GRPO-PTR");
+  EXPECT_THAT(help, HasSubstr("GRPO:"));
+  EXPECT_THAT(help, HasSubstr("--num_generations"));
+  EXPECT_THAT(help, HasSubstr("[8]"));
+  EXPECT_THAT(help, HasSubstr("grpo, dapo, bnpo, dr_grpo"));
+}
+
+}  // namespace
+}  // namespace prosodia::cli
