@@ -160,7 +160,7 @@ constexpr OptionSpec kTable[] = {
     {"baseline", kText, "", "eval.json of an earlier eval, for a paired comparison", "Output", kEval},
     {"max_samples", kInteger, "0", "rows used at most; 0 = all", "Output", kEval, true, 0, 1e9},
     {"bootstrap_samples", kInteger, "2000", "resamples behind the 95 % intervals", "Output", kEval, true, 10, 1e6},
-    {"dry_run", kFlag, "false", "print the resolved configuration and the plan, then stop", "Output", kRuning},
+    {"dry_run", kFlag, "false", "print the resolved configuration and the plan, then stop", "Output", kTraining},
     {"html", kText, "", "write the report here; default: RUN/report.html", "Output", kReport},
 };
 
