@@ -1,0 +1,24 @@
+// The shape of an F0 contour as one of the six intonation levels.
+//
+// Called by: measure.cc. Thread rule: pure functions. Failure rule: fewer voiced frames than kMinContourFrames give an
+// empty contour and no level.
+#pragma once
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace prosodia {
+
+inline constexpr int kMinContourFrames = 15;  // 150 ms of voiced speech
+
+// F0 over voiced time, gaps closed and duration normalised, in semitones relative to its median: `points` values.
+// Invariant to padding, unvoiced gaps, transposition and speed. `f0_hz`: 0 = unvoiced.
+std::vector<float> semitone_contour(std::span<const float> f0_hz, int points);
+
+// A level of Attribute::kIntonation. Thresholds in semitones: a range below 3 is flat; movement that neither a line nor
+// a parabola explains is expressive; a turning point inside with both arms of 3 or more is rising-falling or
+// falling-rising; else the difference of the last and the first quarter decides.
+std::string_view classify_contour(std::span<const float> contour_semitones);
+
+}  // namespace prosodia
