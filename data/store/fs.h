@@ -1,9 +1,9 @@
 // All file access of the journal, the checkpoints and the atomic files goes through this interface, so that tests can
 // fail the N-th call, drop or tear unsynced bytes and "lose power" (testing/faulty_file_system.h).
 //
-// Called by data/store, the coordinator, the learner and the monitor. A FileSystem is thread-safe; a file object belongs
-// to one thread at a time. Failures: reading something that is not there or not readable is kInvalidInput; everything
-// else the disk refuses is kStorage (exit code 5), and the message names the file and what to do next.
+// Called by data/store, the coordinator, the learner and the monitor. A FileSystem is thread-safe; a file object
+// belongs to one thread at a time. Failures: reading something that is not there or not readable is kInvalidInput;
+// everything else the disk refuses is kStorage (exit code 5), and the message names the file and what to do next.
 #pragma once
 
 #include <cstddef>
@@ -23,11 +23,11 @@ namespace prosodia {
 // the file (Linux may mark pages clean after a failed fsync; a second fsync that succeeds would prove nothing).
 class WritableFile {
  public:
-  virtual ~WritableFile() = default;                        // closes without syncing
-  virtual Status append(std::span<const std::byte>) = 0;    // all bytes or an error; not durable before sync()
-  virtual Status sync() = 0;                                // on OK everything appended is durable (fdatasync)
-  virtual Status close() = 0;                               // idempotent; does not sync
-  virtual uint64_t size() const = 0;                        // bytes in the file, including those it was opened with
+  virtual ~WritableFile() = default;                      // closes without syncing
+  virtual Status append(std::span<const std::byte>) = 0;  // all bytes or an error; not durable before sync()
+  virtual Status sync() = 0;                              // on OK everything appended is durable (fdatasync)
+  virtual Status close() = 0;                             // idempotent; does not sync
+  virtual uint64_t size() const = 0;                      // bytes in the file, including those it was opened with
 };
 
 // Sequential reads. read() fills `buffer` unless the file ends first; a short count means end of file.

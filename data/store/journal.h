@@ -1,8 +1,8 @@
 // The coordinator's write-ahead journal: what was acknowledged is in here. Byte grammar and recovery rules: journal.md.
 //
 // Called by the coordinator (append a batch of records, sync once, then send the acks: group commit). Single thread.
-// One writer by a lock file; a second process gets kUnavailable. Failure rule: any error of append() or sync() is final,
-// every later call returns it again; exit, and the next start truncates the torn tail and replays.
+// One writer by a lock file; a second process gets kUnavailable. Failure rule: any error of append() or sync() is
+// final, every later call returns it again; exit, and the next start truncates the torn tail and replays.
 #pragma once
 
 #include <cstddef>

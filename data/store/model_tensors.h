@@ -22,7 +22,7 @@ class ShardedTensors {
   const TensorView* find(std::string_view name) const;
   std::vector<std::string> names() const;  // sorted
   size_t size() const { return by_name_.size(); }
-  uint64_t total_bytes() const;  // of all tensors
+  uint64_t total_bytes() const;                                // of all tensors
   const std::map<std::string, std::string>& metadata() const;  // of the first file
   const std::vector<std::shared_ptr<const SafetensorsFile>>& files() const { return files_; }
   const std::filesystem::path& dir() const { return dir_; }

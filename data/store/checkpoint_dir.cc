@@ -1,0 +1,192 @@
+#include "data/store/checkpoint_dir.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "data/base/check.h"
+#include "data/base/crc32c.h"
+#include "data/store/atomic_file.h"
+
+namespace prosodia {
+namespace {
+
+using Path = std::filesystem::path;
+using nlohmann::json;
+
+constexpr const char* kManifest = "MANIFEST.json";
+constexpr std::string_view kFormat = "prosodia-checkpoint-1";
+constexpr std::string_view kPrefix = "step-";
+constexpr std::string_view kUnfinished = ".tmp", kDoomed = ".old";
+
+std::string folder_name(uint64_t step) { return fmt::format("{}{:06}", kPrefix, step); }
+
+std::optional<uint64_t> step_of(std::string_view name) {
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  const std::string_view digits = name.substr(kPrefix.size());
+  uint64_t step = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), step);
+  if (error != std::errc() || end != digits.data() + digits.size() || name != folder_name(step)) return std::nullopt;
+  return step;
+}
+
+// Files below `dir`, as "a" or "sub/a", sorted; folders go to `folders`.
+Status list_tree(FileSystem& fs, const Path& dir, const std::string& prefix, std::vector<std::string>& files,
+                 std::vector<Path>& folders) {
+  folders.push_back(dir);
+  PROSODIA_ASSIGN(const auto entries, fs.list_dir(dir));
+  for (const DirEntry& entry : entries) {
+    if (entry.is_directory)
+      PROSODIA_TRY(list_tree(fs, dir / entry.name, prefix + entry.name + "/", files, folders));
+    else
+      files.push_back(prefix + entry.name);
+  }
+  return {};
+}
+
+// The manifest's own CRC covers its text without the field that holds it.
+std::string encode_manifest(json manifest) {
+  manifest.erase("crc32c");
+  const std::string body = manifest.dump();
+  manifest["crc32c"] = crc32c(as_byte_span(body));
+  return manifest.dump() + "\n";
+}
+
+tl::unexpected<Error> damaged(const Path& path, std::string_view what) {
+  return fail(ErrorCode::kCorruption, "{}: {}: the checkpoint is damaged; use an earlier one", path.string(), what);
+}
+
+Result<json> read_manifest(FileSystem& fs, const Path& checkpoint) {
+  const Path path = checkpoint / kManifest;
+  PROSODIA_ASSIGN(const bool there, fs.exists(path));
+  if (!there) return damaged(path, "is missing");
+  PROSODIA_ASSIGN(const std::string text, fs.read_text(path));
+  json manifest = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!manifest.is_object() || encode_manifest(manifest) != text) return damaged(path, "fails its checksum");
+  if (manifest.value("format", "") != kFormat)
+    return fail(ErrorCode::kInvalidInput, "{}: expected format \"{}\": written by another version of prosodia?",
+                path.string(), kFormat);
+  return manifest;
+}
+
+}  // namespace
+
+Path CheckpointStore::path_of(uint64_t step) const { return root_ / folder_name(step); }
+
+Status CheckpointStore::remove_leftovers() {
+  PROSODIA_ASSIGN(const auto entries, fs_->list_dir(root_));
+  for (const DirEntry& entry : entries) {
+    const std::string_view name = entry.name;
+    for (const std::string_view suffix : {kUnfinished, kDoomed})
+      if (entry.is_directory && name.ends_with(suffix) && step_of(name.substr(0, name.size() - suffix.size())))
+        PROSODIA_TRY(fs_->remove_all(root_ / entry.name));
+  }
+  return {};
+}
+
+Result<Path> CheckpointStore::begin(uint64_t step) {
+  PROSODIA_TRY(fs_->create_dirs(root_));
+  PROSODIA_TRY(remove_leftovers());
+  const Path working = path_of(step).string() + std::string(kUnfinished);
+  PROSODIA_TRY(fs_->create_dirs(working));
+  return working;
+}
+
+Result<CheckpointInfo> CheckpointStore::commit(uint64_t step, const json& manifest_extra) {
+  const Path target = path_of(step), working = target.string() + std::string(kUnfinished);
+  std::vector<std::string> names;
+  std::vector<Path> folders;
+  PROSODIA_TRY(list_tree(*fs_, working, "", names, folders));
+  CheckpointInfo info{.path = target, .step = step, .extra = manifest_extra};
+  json files = json::array();
+  for (const std::string& name : names) {
+    PROSODIA_CHECK(name != kManifest, "the manifest is written by commit()");
+    PROSODIA_TRY(fs_->sync_file(working / name));
+    PROSODIA_ASSIGN(const uint64_t bytes, fs_->file_size(working / name));
+    PROSODIA_ASSIGN(const uint32_t crc, file_crc32c(*fs_, working / name));
+    files.push_back({{"name", name}, {"bytes", bytes}, {"crc32c", crc}});
+    info.total_bytes += bytes;
+  }
+  for (const Path& folder : folders) PROSODIA_TRY(fs_->sync_dir(folder));
+  const json manifest = {{"format", kFormat}, {"step", step}, {"files", std::move(files)}, {"extra", manifest_extra}};
+  PROSODIA_TRY(write_file_atomic(*fs_, working / kManifest, encode_manifest(manifest)));
+
+  const Path replaced = target.string() + std::string(kDoomed);
+  PROSODIA_ASSIGN(const bool again, fs_->exists(target));
+  if (again) PROSODIA_TRY(fs_->rename(target, replaced));
+  PROSODIA_TRY(fs_->rename(working, target));
+  PROSODIA_TRY(fs_->sync_dir(root_));
+  if (again) PROSODIA_TRY(fs_->remove_all(replaced));
+  return info;
+}
+
+Result<CheckpointInfo> CheckpointStore::verify(const Path& checkpoint) const {
+  PROSODIA_ASSIGN(const json manifest, read_manifest(*fs_, checkpoint));
+  const Path manifest_path = checkpoint / kManifest;
+  CheckpointInfo info{.path = checkpoint};
+  // The checksum held, so the fields are those that commit() wrote.
+  info.step = manifest.at("step").get<uint64_t>();
+  info.extra = manifest.at("extra");
+  if (step_of(checkpoint.filename().string()) != info.step)
+    return damaged(manifest_path, fmt::format("is for step {}: the folder was renamed", info.step));
+  for (const json& file : manifest.at("files")) {
+    const Path path = checkpoint / file.at("name").get<std::string>();
+    const auto bytes = file.at("bytes").get<uint64_t>();
+    PROSODIA_ASSIGN(const bool there, fs_->exists(path));
+    if (!there) return damaged(path, "is missing");
+    PROSODIA_ASSIGN(const uint64_t size, fs_->file_size(path));
+    if (size != bytes) return damaged(path, fmt::format("has {} bytes, the manifest says {}", size, bytes));
+    PROSODIA_ASSIGN(const uint32_t crc, file_crc32c(*fs_, path));
+    if (crc != file.at("crc32c").get<uint32_t>()) return damaged(path, "fails its checksum");
+    info.total_bytes += bytes;
+  }
+  return info;
+}
+
+std::vector<uint64_t> CheckpointStore::steps() const {
+  std::vector<uint64_t> steps;
+  const auto entries = fs_->list_dir(root_);
+  if (!entries) return steps;
+  for (const DirEntry& entry : *entries)
+    if (const auto step = step_of(entry.name); step && entry.is_directory) steps.push_back(*step);
+  std::sort(steps.begin(), steps.end());
+  return steps;
+}
+
+Result<std::optional<CheckpointInfo>> CheckpointStore::latest(std::vector<std::string>* skipped) {
+  std::vector<std::string> problems;
+  auto candidates = steps();
+  for (auto it = candidates.rbegin(); it != candidates.rend(); ++it) {
+    auto info = verify(path_of(*it));
+    if (info) {
+      if (skipped != nullptr) *skipped = std::move(problems);
+      return std::optional(std::move(*info));
+    }
+    if (info.error().code != ErrorCode::kCorruption) return tl::unexpected(std::move(info).error());
+    problems.push_back(info.error().message);
+  }
+  if (skipped != nullptr) *skipped = problems;
+  if (problems.empty()) return std::optional<CheckpointInfo>();
+  return fail(ErrorCode::kCorruption,
+              "{}: no checkpoint is intact. Move the folder away to start from the beginning. {}", root_.string(),
+              fmt::join(problems, "; "));
+}
+
+Status CheckpointStore::gc(size_t keep) {
+  PROSODIA_CHECK(keep >= 1, "keep {}", keep);
+  PROSODIA_TRY(remove_leftovers());
+  auto old = steps();
+  // A folder without a readable manifest does not count as kept, so damage never costs the last good one.
+  size_t kept = 0;
+  for (auto it = old.rbegin(); it != old.rend(); ++it) {
+    if (kept < keep) {
+      if (read_manifest(*fs_, path_of(*it))) ++kept;
+      continue;
+    }
+    const Path doomed = path_of(*it).string() + std::string(kDoomed);
+    PROSODIA_TRY(fs_->rename(path_of(*it), doomed));  // first, so that a half-removed one is never taken for one
+    PROSODIA_TRY(fs_->remove_all(doomed));
+  }
+  return fs_->sync_dir(root_);
+}
+
+}  // namespace prosodia
