@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -45,6 +46,11 @@ struct NamedParameter {
   at::Tensor tensor;  // leaf; requires_grad is the learner's to set
 };
 
+// Called once a layer with its keys (after rope) and values, [T, kv heads, head_dim]: how the engine fills its caches.
+using KvObserver = std::function<void(int layer, const at::Tensor& k_TGD, const at::Tensor& v_TGD)>;
+
+struct DecoderWeights;  // model_parts.h
+
 struct LoadOptions {
   at::ScalarType dtype = at::kFloat;  // weights are converted to it
   at::Device device = at::Device(at::kCPU);
@@ -56,8 +62,8 @@ class Model {
   // `thinker.`). `lm_head.weight` is used when stored; otherwise it is tied to `embed_tokens` only if the config says
   // so.
   static Result<std::unique_ptr<Model>> load(const std::filesystem::path& model_dir, const LoadOptions& options = {});
-  // Fresh weights: normal(0, 0.02) scaled by depth on the residual projections, unit norms, zero biases. Deterministic
-  // in (config, seed). Tied when config.tie_word_embeddings is true.
+  // Fresh weights (rules: Init in model_parts.h). Deterministic in (config, seed). Tied when config.tie_word_embeddings
+  // is true.
   static std::unique_ptr<Model> random(const ModelConfig& config, uint64_t seed, const LoadOptions& options = {});
   ~Model();
   Model(const Model&) = delete;
@@ -67,8 +73,10 @@ class Model {
   at::ScalarType dtype() const;
   at::Device device() const;
 
-  // All tensors the forward reads, in a fixed order (audio tower, embedding, layers, norm, head). A tied head is
-  // absent. `audio_tower.audio_bos_eos_token.weight` is not listed: no forward reads it; saves carry it along.
+  // Write parameters in place (copy_, add_): the forward holds handles to the same storage, so replacing a tensor
+  // object in this list changes nothing. All tensors the forward reads, in a fixed order (audio tower, embedding,
+  // layers, norm, head). A tied head is absent. `audio_tower.audio_bos_eos_token.weight` is not listed: no forward
+  // reads it; saves carry it along.
   std::vector<NamedParameter>& parameters();
   const std::vector<NamedParameter>& parameters() const;
   const at::Tensor* find(std::string_view name) const;  // a parameter by name; nullptr when there is none
@@ -80,12 +88,14 @@ class Model {
   at::Tensor encode_audio(std::span<const LogMel* const> clips) const;  // [N, C]; N = sum of num_audio_tokens
   // [T, C] after the final norm. Records a graph when grad mode is on and parameters require grad.
   at::Tensor hidden(const PackedBatch& batch) const;
+  at::Tensor hidden(const PackedBatch& batch, const KvObserver& observer) const;
   // log softmax(h W^T / temperature) at the targets, and the entropy when asked; never holds [R, V] at once.
   ops::TokenLogProbs logprobs(const at::Tensor& hidden_RC, const at::Tensor& targets_R, double temperature,
                               bool want_entropy) const;
   at::Tensor logits(const at::Tensor& hidden_RC) const;  // [R, V]; for tests and small R
 
   const at::Tensor& head_weight() const;  // [V, C]: lm_head, or the embedding when tied
+  const DecoderWeights& decoder() const;  // the decoder's tensors by role, for the engine
   const ops::RopeTable& rope_table() const;
 
   // Token embeddings with audio rows merged in: the decoder's input, [T, C].

@@ -1,0 +1,328 @@
+#include "workers/model/config.h"
+
+#include <fstream>
+#include <sstream>
+
+namespace prosodia {
+namespace {
+
+using nlohmann::json;
+
+// Reads keys of one JSON object. The first problem is kept and the getters go on with defaults, so that parsing code
+// stays flat; the caller checks status() once.
+class Keys {
+ public:
+  Keys(const json& object, std::string where) : object_(object), where_(std::move(where)) {}
+
+  bool has(const char* key) const { return object_.contains(key) && !object_.at(key).is_null(); }
+  const json& at(const char* key) const { return object_.at(key); }
+
+  int64_t integer(const char* key, std::optional<int64_t> fallback, int64_t minimum = 1) {
+    if (!has(key)) return missing(key, fallback);
+    const json& value = at(key);
+    if (!value.is_number_integer() || value.get<int64_t>() < minimum || value.get<int64_t>() > (int64_t{1} << 31)) {
+      error("`{}` is {}, expected an integer >= {}", key, value.dump(), minimum);
+      return fallback.value_or(minimum);
+    }
+    return value.get<int64_t>();
+  }
+  double number(const char* key, double fallback) {
+    if (!has(key)) return fallback;
+    if (!at(key).is_number() || !(at(key).get<double>() > 0)) {
+      error("`{}` is {}, expected a positive number", key, at(key).dump());
+      return fallback;
+    }
+    return at(key).get<double>();
+  }
+  std::optional<bool> boolean(const char* key) {
+    if (!has(key)) return std::nullopt;
+    if (!at(key).is_boolean()) {
+      error("`{}` is {}, expected true or false", key, at(key).dump());
+      return std::nullopt;
+    }
+    return at(key).get<bool>();
+  }
+  // The key may be absent; when present it must have this value, because the forward implements no other.
+  void only(const char* key, const json& supported) {
+    if (!has(key) || at(key) == supported) return;
+    if (supported.is_number() && at(key).is_number() && at(key).get<double>() == supported.get<double>()) return;
+    error("`{}` is {}, but only {} is supported", key, at(key).dump(), supported.dump());
+  }
+  void absent(const char* key, const char* what) {
+    if (has(key)) error("`{}`: {} is not supported", key, what);
+  }
+  template <class... Args>
+  void error(fmt::format_string<Args...> format, Args&&... args) {
+    if (status_)
+      status_ = fail(ErrorCode::kInvalidInput, "{}: {}", where_, fmt::format(format, std::forward<Args>(args)...));
+  }
+  const Status& status() const { return status_; }
+
+ private:
+  int64_t missing(const char* key, std::optional<int64_t> fallback) {
+    if (!fallback) error("`{}` is missing", key);
+    return fallback.value_or(1);
+  }
+
+  const json& object_;
+  std::string where_;
+  Status status_;
+};
+
+// `rope_parameters` (transformers 5), or `rope_theta` beside `rope_scaling` (before).
+void parse_rope(Keys& keys, TextConfig& text, bool is_omni) {
+  text.rope_theta = keys.number("rope_theta", is_omni ? 1e6 : 1e4);
+  text.mrope_section.clear();
+  for (const char* name : {"rope_scaling", "rope_parameters"}) {
+    if (!keys.has(name)) continue;
+    const json& rope = keys.at(name);
+    if (!rope.is_object()) return keys.error("`{}` is {}, expected an object", name, rope.dump());
+    for (const char* type_key : {"rope_type", "type"}) {
+      // Early Qwen exports write "mrope" for the default type with three position rows.
+      const std::string type = rope.value(type_key, json("default")).dump();
+      if (type != "\"default\"" && type != "\"mrope\"") {
+        return keys.error("`{}.{}` is {}, but only \"default\" is supported", name, type_key, type);
+      }
+    }
+    if (rope.contains("partial_rotary_factor") && rope["partial_rotary_factor"] != 1) {
+      return keys.error("`{}.partial_rotary_factor` is {}, but only 1 is supported", name,
+                        rope["partial_rotary_factor"].dump());
+    }
+    if (rope.contains("rope_theta") && rope["rope_theta"].is_number())
+      text.rope_theta = rope["rope_theta"].get<double>();
+    if (rope.contains("mrope_section") && rope["mrope_section"].is_array()) {
+      for (const json& part : rope["mrope_section"]) {
+        if (!part.is_number_integer()) return keys.error("`{}.mrope_section` must hold integers", name);
+        text.mrope_section.push_back(part.get<int64_t>());
+      }
+      break;
+    }
+  }
+  int64_t sum = 0;
+  for (const int64_t part : text.mrope_section) sum += part;
+  if (!text.mrope_section.empty() && (text.mrope_section.size() != 3 || sum != text.head_dim / 2)) {
+    keys.error("`mrope_section` has {} parts with sum {}, expected 3 parts with sum head_dim / 2 = {}",
+               text.mrope_section.size(), sum, text.head_dim / 2);
+  }
+}
+
+Result<TextConfig> parse_text(const json& object, const std::string& where, bool is_omni) {
+  Keys keys(object, where);
+  TextConfig text;
+  text.hidden_size = keys.integer("hidden_size", std::nullopt);
+  text.intermediate_size = keys.integer("intermediate_size", std::nullopt);
+  text.num_hidden_layers = keys.integer("num_hidden_layers", std::nullopt);
+  text.num_attention_heads = keys.integer("num_attention_heads", std::nullopt);
+  text.num_key_value_heads = keys.integer("num_key_value_heads", text.num_attention_heads);
+  text.head_dim = keys.integer("head_dim", std::max<int64_t>(text.hidden_size / text.num_attention_heads, 1));
+  text.vocab_size = keys.integer("vocab_size", std::nullopt);
+  text.max_position_embeddings = keys.integer("max_position_embeddings", 32768);
+  text.rms_norm_eps = keys.number("rms_norm_eps", 1e-6);
+  if (text.num_attention_heads % text.num_key_value_heads != 0) {
+    keys.error("`num_key_value_heads` {} does not divide `num_attention_heads` {}", text.num_key_value_heads,
+               text.num_attention_heads);
+  }
+  if (text.head_dim % 2 != 0) keys.error("`head_dim` is {}, expected an even number", text.head_dim);
+  keys.only("hidden_act", "silu");
+  keys.only("use_sliding_window", false);
+  keys.only("attention_dropout", 0);
+  if (keys.has("layer_types")) {
+    for (const json& type : keys.at("layer_types")) {
+      if (type != "full_attention") {
+        keys.error("`layer_types` holds {}, but only \"full_attention\" is supported", type.dump());
+      }
+    }
+  }
+  parse_rope(keys, text, is_omni);
+  if (!keys.status()) return tl::unexpected(keys.status().error());
+  return text;
+}
+
+Result<AudioConfig> parse_audio(const json& object, const std::string& where, int64_t text_hidden_size) {
+  Keys keys(object, where);
+  AudioConfig audio;
+  audio.d_model = keys.integer("d_model", std::nullopt, 4);
+  audio.encoder_layers = keys.integer("encoder_layers", std::nullopt);
+  audio.encoder_attention_heads = keys.integer("encoder_attention_heads", std::nullopt);
+  audio.encoder_ffn_dim = keys.integer("encoder_ffn_dim", std::nullopt);
+  audio.num_mel_bins = keys.integer("num_mel_bins", 128);
+  audio.n_window = keys.integer("n_window", 100);
+  audio.max_source_positions = keys.integer("max_source_positions", 1500);
+  audio.output_dim = keys.integer("output_dim", std::nullopt);
+  if (audio.d_model % 2 != 0 || audio.d_model % audio.encoder_attention_heads != 0) {
+    keys.error("`d_model` {} must be even and divisible by `encoder_attention_heads` {}", audio.d_model,
+               audio.encoder_attention_heads);
+  }
+  if (audio.output_dim != text_hidden_size) {
+    keys.error("`output_dim` is {}, expected text_config.hidden_size = {}", audio.output_dim, text_hidden_size);
+  }
+  if (audio.n_window > audio.max_source_positions) {
+    keys.error("`n_window` {} exceeds `max_source_positions` {}", audio.n_window, audio.max_source_positions);
+  }
+  keys.only("activation_function", "gelu");
+  keys.only("scale_embedding", false);
+  for (const char* key : {"dropout", "attention_dropout", "activation_dropout", "encoder_layerdrop"}) keys.only(key, 0);
+  if (!keys.status()) return tl::unexpected(keys.status().error());
+  return audio;
+}
+
+Result<const json*> child_object(const json& parent, const char* key, const std::string& where) {
+  if (!parent.contains(key) || !parent.at(key).is_object()) {
+    return fail(ErrorCode::kInvalidInput, "{}: `{}` is missing or not an object", where, key);
+  }
+  return &parent.at(key);
+}
+
+Status parse_thinker(const json& thinker, const std::string& where, ModelConfig& config) {
+  PROSODIA_ASSIGN(const json* text, child_object(thinker, "text_config", where));
+  PROSODIA_ASSIGN(config.text, parse_text(*text, where + ": text_config", true));
+  PROSODIA_ASSIGN(const json* audio, child_object(thinker, "audio_config", where));
+  PROSODIA_ASSIGN(config.audio, parse_audio(*audio, where + ": audio_config", config.text.hidden_size));
+  Keys keys(thinker, where);
+  config.tie_word_embeddings = keys.boolean("tie_word_embeddings");
+  if (!config.tie_word_embeddings) config.tie_word_embeddings = Keys(*text, where).boolean("tie_word_embeddings");
+  const auto id = [&](const char* name, const char* alias, int32_t fallback) {
+    return static_cast<int32_t>(keys.integer(keys.has(name) ? name : alias, fallback, 0));
+  };
+  config.audio_token_id = id("audio_token_index", "audio_token_id", config.audio_token_id);
+  config.audio_start_token_id = id("audio_start_token_id", "audio_start_token_id", config.audio_start_token_id);
+  config.audio_end_token_id = id("audio_end_token_id", "audio_end_token_id", config.audio_end_token_id);
+  config.image_token_id = id("image_token_index", "image_token_id", config.image_token_id);
+  config.video_token_id = id("video_token_index", "video_token_id", config.video_token_id);
+  keys.absent("quantization_config", "a quantized checkpoint");
+  if (config.audio_token_id >= config.text.vocab_size) {
+    keys.error("`audio_token_index` {} is not below vocab_size {}", config.audio_token_id, config.text.vocab_size);
+  }
+  return keys.status();
+}
+
+}  // namespace
+
+Result<ModelConfig> ModelConfig::parse(const json& root, const std::string& name) {
+  if (!root.is_object()) return fail(ErrorCode::kInvalidInput, "{}: expected a JSON object", name);
+  ModelConfig config;
+  config.source = root;
+  const std::string type = root.contains("model_type") && root["model_type"].is_string() ? root["model_type"] : "";
+  if (root.contains("quantization_config") && !root["quantization_config"].is_null()) {
+    return fail(ErrorCode::kInvalidInput, "{}: `quantization_config`: a quantized checkpoint is not supported", name);
+  }
+  if (type == "qwen2_5_omni") {
+    config.layout = ModelLayout::kOmni;
+    PROSODIA_ASSIGN(const json* thinker, child_object(root, "thinker_config", name));
+    PROSODIA_TRY(parse_thinker(*thinker, name + ": thinker_config", config));
+  } else if (type == "qwen2_5_omni_thinker") {
+    config.layout = ModelLayout::kThinker;
+    PROSODIA_TRY(parse_thinker(root, name, config));
+  } else if (type == "qwen2") {
+    config.layout = ModelLayout::kQwen2;
+    PROSODIA_ASSIGN(config.text, parse_text(root, name, false));
+    Keys keys(root, name);
+    config.tie_word_embeddings = keys.boolean("tie_word_embeddings");
+    config.audio_token_id = config.audio_start_token_id = config.audio_end_token_id = -1;
+    config.image_token_id = config.video_token_id = -1;
+    PROSODIA_TRY(keys.status());
+  } else {
+    return fail(ErrorCode::kInvalidInput,
+                "{}: `model_type` is \"{}\", expected \"qwen2_5_omni\", \"qwen2_5_omni_thinker\" or \"qwen2\"", name,
+                type);
+  }
+  return config;
+}
+
+Result<ModelConfig> ModelConfig::load(const std::filesystem::path& model_dir) {
+  const std::filesystem::path path = model_dir / "config.json";
+  std::ifstream file(path);
+  if (!file) {
+    return fail(ErrorCode::kInvalidInput, "{}: cannot be read. --model takes a Hugging Face model folder",
+                path.string());
+  }
+  std::stringstream text;
+  text << file.rdbuf();
+  const json root = json::parse(text.str(), nullptr, /*allow_exceptions=*/false);
+  if (root.is_discarded()) return fail(ErrorCode::kInvalidInput, "{}: not valid JSON", path.string());
+  return parse(root, path.string());
+}
+
+namespace {
+
+json text_json(const ModelConfig& config) {
+  const TextConfig& text = config.text;
+  json rope = {{"rope_type", "default"}, {"rope_theta", text.rope_theta}};
+  if (!text.mrope_section.empty()) rope["mrope_section"] = text.mrope_section;
+  json out = {{"model_type", config.layout == ModelLayout::kQwen2 ? "qwen2" : "qwen2_5_omni_text"},
+              {"hidden_size", text.hidden_size},
+              {"intermediate_size", text.intermediate_size},
+              {"num_hidden_layers", text.num_hidden_layers},
+              {"num_attention_heads", text.num_attention_heads},
+              {"num_key_value_heads", text.num_key_value_heads},
+              {"vocab_size", text.vocab_size},
+              {"max_position_embeddings", text.max_position_embeddings},
+              {"rms_norm_eps", text.rms_norm_eps},
+              {"hidden_act", "silu"},
+              {"attention_dropout", 0.0},
+              {"use_sliding_window", false},
+              {"use_cache", true},
+              {"initializer_range", 0.02},
+              {"tie_word_embeddings", config.tie_word_embeddings.value_or(false)},
+              {"rope_parameters", rope},
+              // The spelling of transformers 4, so that older readers get the same model.
+              {"rope_theta", text.rope_theta}};
+  if (text.head_dim * text.num_attention_heads != text.hidden_size) out["head_dim"] = text.head_dim;
+  return out;
+}
+
+json audio_json(const AudioConfig& audio) {
+  return {{"model_type", "qwen2_5_omni_audio_encoder"},
+          {"d_model", audio.d_model},
+          {"encoder_layers", audio.encoder_layers},
+          {"encoder_attention_heads", audio.encoder_attention_heads},
+          {"encoder_ffn_dim", audio.encoder_ffn_dim},
+          {"num_mel_bins", audio.num_mel_bins},
+          {"n_window", audio.n_window},
+          {"max_source_positions", audio.max_source_positions},
+          {"output_dim", audio.output_dim},
+          {"activation_function", "gelu"},
+          {"scale_embedding", false},
+          {"dropout", 0.0},
+          {"attention_dropout", 0.0},
+          {"activation_dropout", 0.0}};
+}
+
+}  // namespace
+
+json ModelConfig::to_json() const {
+  if (!source.is_null()) return source;
+  if (layout == ModelLayout::kQwen2) {
+    json out = text_json(*this);
+    out["architectures"] = {"Qwen2ForCausalLM"};
+    return out;
+  }
+  // transformers always builds a vision tower; the smallest one keeps its memory negligible.
+  const json vision = {{"model_type", "qwen2_5_omni_vision_encoder"},
+                       {"depth", 1},
+                       {"hidden_size", 32},
+                       {"num_heads", 2},
+                       {"intermediate_size", 32},
+                       {"out_hidden_size", text.hidden_size},
+                       {"fullatt_block_indexes", {0}}};
+  json thinker = {{"model_type", "qwen2_5_omni_thinker"},
+                  {"architectures", {"Qwen2_5OmniThinkerForConditionalGeneration"}},
+                  {"text_config", text_json(*this)},
+                  {"audio_config", audio_json(*audio)},
+                  {"vision_config", vision},
+                  {"tie_word_embeddings", tie_word_embeddings.value_or(false)},
+                  {"audio_token_index", audio_token_id},
+                  {"audio_start_token_id", audio_start_token_id},
+                  {"audio_end_token_id", audio_end_token_id},
+                  {"image_token_index", image_token_id},
+                  {"video_token_index", video_token_id},
+                  {"position_id_per_seconds", 25},
+                  {"seconds_per_chunk", 2},
+                  {"initializer_range", 0.02}};
+  if (layout == ModelLayout::kThinker) return thinker;
+  return {{"model_type", "qwen2_5_omni"},
+          {"architectures", {"Qwen2_5OmniForConditionalGeneration"}},
+          {"thinker_config", thinker}};
+}
+
+}  // namespace prosodia
