@@ -1,10 +1,10 @@
 // The tokenizer of the Qwen2 family: added tokens, NFC, Qwen2's word split, byte-level BPE. Same ids as Hugging Face's
-// `tokenizers` for such a tokenizer.json (Unicode 14 tables, so code points assigned later may be split differently).
+// `tokenizers` for such a tokenizer.json (Unicode 14 tables: code points assigned later may be split differently).
 //
-// Called by every command. A tokenizer is an immutable value: copies share nothing mutable, const methods are
-// thread-safe. Failure: load() gives kInvalidInput with file and key for a missing, malformed or foreign tokenizer
-// (another split pattern, normaliser or model type is refused, not approximated); save() gives kStorage. encode and
-// decode cannot fail: invalid UTF-8 in text, or an incomplete sequence in ids, reads as U+FFFD.
+// Called by every command. A tokenizer is an immutable value; const methods are thread-safe.
+// Failure: load() gives kInvalidInput with file and key for a missing, malformed or foreign tokenizer (another split
+// pattern, normaliser or model type is refused, not approximated); save() gives kStorage. encode and decode cannot
+// fail: invalid UTF-8 in text, or an incomplete sequence in ids, reads as U+FFFD.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,12 @@ class Tokenizer {
   // where present, adds the tokens of its added_tokens_decoder and is written back unchanged by save().
   static Result<Tokenizer> load(const std::filesystem::path& model_dir);
 
-  // From a trained model. Added tokens with id -1 get the ids after the base vocabulary, in order.
-  static Result<Tokenizer> create(BpeModel model, std::vector<AddedToken> added_tokens);
+  struct Options {
+    bool nfc = true;          // the normaliser
+    std::string config_json;  // tokenizer_config.json; empty: save() writes that of Qwen2.5-Omni
+  };
+  // Added tokens with id -1 get the ids after the base vocabulary, in order.
+  static Result<Tokenizer> create(BpeModel model, std::vector<AddedToken> added_tokens, Options options);
 
   // allow_special = true: `<|im_end|>` in the text becomes its token. false: special tokens are plain text, as user
   // text must be; added tokens that are not special (<tool_call>) match in both cases, as in transformers.
@@ -42,27 +46,30 @@ class Tokenizer {
   std::string_view token_bytes(int32_t id) const;     // raw bytes, or an added token's text; empty when unknown
   int32_t vocab_size() const { return vocab_size_; }  // largest id + 1: ids are 0 … vocab_size() - 1
   bool is_special(int32_t id) const;
-  const std::vector<AddedToken>& added_tokens() const { return added_tokens_; }  // by id
+  const std::vector<AddedToken>& added_tokens() const { return added_tokens_; }  // ascending ids
   const BpeModel& model() const { return model_; }
+  const Options& options() const { return options_; }
 
   // Writes tokenizer.json, tokenizer_config.json, vocab.json, merges.txt; each file is replaced atomically. `dir` is
-  // created. AutoTokenizer of transformers and Tokenizer::from_file of tokenizers load the result.
+  // created. AutoTokenizer of transformers and Tokenizer.from_file of tokenizers load the result.
   Status save(const std::filesystem::path& dir) const;
 
  private:
   Tokenizer() = default;
-  void encode_segment(std::string_view text, bool allow_special, std::vector<int32_t>& ids) const;
-  void encode_words(std::string_view text, std::vector<int32_t>& ids) const;
+  void encode_normalized(std::string_view text, bool allow_special, BpeModel::Scratch& scratch,
+                         std::vector<int32_t>& ids) const;
+  void encode_words(std::string_view text, BpeModel::Scratch& scratch, std::vector<int32_t>& ids) const;
+  const AddedToken* find_added(int32_t id) const;
 
+  struct Matchers {
+    AddedTokenMatcher raw, normalized;  // before and after NFC
+  };
   BpeModel model_;
   std::vector<AddedToken> added_tokens_;
-  AddedTokenMatcher raw_all_, raw_plain_, normalized_all_, normalized_plain_;  // plain: without the special ones
-  std::unordered_map<std::string, int32_t> id_of_;
+  std::unordered_map<std::string, int32_t> added_ids_;
+  Matchers all_, plain_;  // plain: without the special ones
   int32_t vocab_size_ = 0;
-  bool nfc_ = true;
-  std::string config_json_;  // tokenizer_config.json as loaded; empty: save() writes Qwen2.5-Omni's
-
-  friend struct TokenizerFiles;  // load and save, tokenizer_files.cc
+  Options options_;
 };
 
 // Decodes ids one by one; text comes out as soon as it is complete UTF-8. The pieces concatenated equal decode() of all
