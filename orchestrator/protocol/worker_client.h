@@ -34,6 +34,8 @@ namespace prosodia::protocol {
 
 struct WorkerClientOptions {
   std::string endpoint;  // coordinator's control endpoint, "tcp://127.0.0.1:5555"
+  // RUN/coordinator.endpoint, or empty. Read again while the coordinator is silent, in case it restarted elsewhere.
+  std::string endpoint_file;
   Role role = Role::kRollout;
   std::string name;      // unique in the run: "rollout-0", "learner"
   Digest config_digest;  // of the resolved configuration
@@ -60,7 +62,8 @@ class WorkerClient {
   static Result<std::unique_ptr<WorkerClient>> connect(WorkerClientOptions options);
   ~WorkerClient();  // sends Goodbye; waits a moment for it to leave, not for acknowledgements (see flush)
 
-  const Welcome& welcome() const;  // of the first connection; Welcome::resume_version is where a learner starts
+  // The latest Welcome; right after connect(), Welcome::resume_version is where a learner starts.
+  Welcome welcome() const;
 
   // The next task, in the order granted; nullopt after `wait`. A task granted by an earlier life of the coordinator and
   // not yet taken is dropped silently: it will be granted anew. After Shutdown was returned, so it is again each time.

@@ -1,0 +1,157 @@
+#include "orchestrator/protocol/transport.h"
+
+#include <fmt/format.h>
+#include <sodium.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "data/base/check.h"
+
+namespace prosodia::protocol {
+namespace {
+
+void apply_options(zmq::socket_t& socket, const SocketOptions& options) {
+  socket.set(zmq::sockopt::maxmsgsize, static_cast<int64_t>(options.max_message_bytes));
+  socket.set(zmq::sockopt::linger, options.linger_ms);
+  socket.set(zmq::sockopt::handshake_ivl, options.handshake_ms);
+  socket.set(zmq::sockopt::reconnect_ivl, options.reconnect_ms);
+  socket.set(zmq::sockopt::reconnect_ivl_max, options.reconnect_max_ms);
+  socket.set(zmq::sockopt::heartbeat_ivl, options.heartbeat_ms);
+  socket.set(zmq::sockopt::heartbeat_timeout, options.heartbeat_timeout_ms);
+  socket.set(zmq::sockopt::heartbeat_ttl, options.heartbeat_timeout_ms);
+  socket.set(zmq::sockopt::sndhwm, options.high_water_messages);
+  socket.set(zmq::sockopt::rcvhwm, options.high_water_messages);
+}
+
+std::optional<RoutedFrame> receive_parts(zmq::socket_t& socket, bool routed, uint64_t* malformed) {
+  while (true) {
+    zmq::message_t part;
+    if (!socket.recv(part, zmq::recv_flags::dontwait)) return std::nullopt;
+    RoutedFrame frame;
+    bool valid = true;
+    if (routed) {
+      frame.peer = part.to_string();
+      valid = part.more();
+      if (valid) (void)socket.recv(part, zmq::recv_flags::none);
+    }
+    bool more = valid && part.more();
+    frame.bytes = std::move(part);
+    if (more) {
+      (void)socket.recv(frame.extra, zmq::recv_flags::none);
+      more = frame.extra.more();
+    }
+    while (more) {  // parts we do not know: take the whole message off the socket, then drop it
+      valid = false;
+      zmq::message_t rest;
+      (void)socket.recv(rest, zmq::recv_flags::none);
+      more = rest.more();
+    }
+    if (valid) return frame;
+    if (malformed != nullptr) ++*malformed;
+  }
+}
+
+}  // namespace
+
+Status check_bind_endpoint(const std::string& endpoint, bool allow_plaintext_network) {
+  const bool local = endpoint.starts_with("tcp://127.") || endpoint.starts_with("tcp://localhost:") ||
+                     endpoint.starts_with("tcp://[::1]:") || endpoint.starts_with("ipc://") ||
+                     endpoint.starts_with("inproc://");
+  if (local || allow_plaintext_network) return {};
+  return fail(ErrorCode::kUsage,
+              "endpoint {} listens outside this machine without encryption: bind tcp://127.0.0.1:PORT, or allow "
+              "plaintext explicitly on a network that you trust",
+              endpoint);
+}
+
+Result<zmq::socket_t> bind_router(zmq::context_t& context, const std::string& endpoint, const SocketOptions& options,
+                                  bool allow_plaintext_network) {
+  PROSODIA_TRY(check_bind_endpoint(endpoint, allow_plaintext_network));
+  try {
+    zmq::socket_t socket(context, zmq::socket_type::router);
+    apply_options(socket, options);
+    socket.set(zmq::sockopt::router_mandatory, 1);
+    socket.bind(endpoint);
+    return socket;
+  } catch (const zmq::error_t& error) {
+    return fail(ErrorCode::kUnavailable, "cannot listen on {}: {} (is the port taken?)", endpoint, error.what());
+  }
+}
+
+Result<zmq::socket_t> connect_dealer(zmq::context_t& context, const std::string& endpoint,
+                                     const std::string& routing_id, const SocketOptions& options) {
+  try {
+    zmq::socket_t socket(context, zmq::socket_type::dealer);
+    apply_options(socket, options);
+    socket.set(zmq::sockopt::routing_id, routing_id);
+    // Queue nothing while disconnected: a restarted coordinator must not be met by a backlog of old heartbeats.
+    socket.set(zmq::sockopt::immediate, 1);
+    socket.connect(endpoint);
+    return socket;
+  } catch (const zmq::error_t& error) {
+    return fail(ErrorCode::kUnavailable, "cannot connect to {}: {} (expected tcp://HOST:PORT)", endpoint, error.what());
+  }
+}
+
+std::string last_endpoint(const zmq::socket_t& socket) { return socket.get(zmq::sockopt::last_endpoint); }
+
+std::string make_routing_id(const std::string& name, uint64_t epoch) {
+  // ZeroMQ allows 255 bytes and reserves a leading zero byte.
+  return fmt::format("{}#{:016x}", name.substr(0, 200), epoch);
+}
+
+uint64_t random_u64() {
+  PROSODIA_CHECK(sodium_init() >= 0, "libsodium found no source of randomness");
+  uint64_t value = 0;
+  while (value == 0) randombytes_buf(&value, sizeof(value));
+  return value;
+}
+
+int64_t steady_now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+bool router_send(zmq::socket_t& socket, const std::string& peer, std::span<const std::byte> frame) {
+  try {
+    if (!socket.send(zmq::buffer(peer), zmq::send_flags::sndmore | zmq::send_flags::dontwait)) return false;
+    return socket.send(zmq::buffer(frame.data(), frame.size()), zmq::send_flags::dontwait).has_value();
+  } catch (const zmq::error_t&) {
+    return false;  // EHOSTUNREACH: ROUTER_MANDATORY tells that the peer is gone
+  }
+}
+
+bool dealer_send(zmq::socket_t& socket, std::span<const std::byte> frame) {
+  try {
+    return socket.send(zmq::buffer(frame.data(), frame.size()), zmq::send_flags::dontwait).has_value();
+  } catch (const zmq::error_t&) {
+    return false;
+  }
+}
+
+std::optional<RoutedFrame> router_receive(zmq::socket_t& socket, uint64_t* malformed) {
+  return receive_parts(socket, true, malformed);
+}
+
+std::optional<RoutedFrame> dealer_receive(zmq::socket_t& socket, uint64_t* malformed) {
+  return receive_parts(socket, false, malformed);
+}
+
+Wakeup::Wakeup() : fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  PROSODIA_CHECK(fd_ >= 0, "eventfd failed, errno {}", errno);
+}
+Wakeup::~Wakeup() { ::close(fd_); }
+
+void Wakeup::signal() {
+  const uint64_t one = 1;
+  (void)!::write(fd_, &one, sizeof(one));  // fails only when already signalled 2^64 times
+}
+
+void Wakeup::drain() {
+  uint64_t count = 0;
+  (void)!::read(fd_, &count, sizeof(count));
+}
+
+}  // namespace prosodia::protocol
