@@ -5,7 +5,7 @@
 // number of audios. Relative audio paths are relative to the folder of the file.
 //
 // Called by: sft, train, eval, infer, score, the coordinator. Thread rule: pure functions.
-// Failure rule: malformed input is kInvalidInput with "file:line: what, expected"; an unreadable file is kStorage.
+// Failure rule: malformed input is kInvalidInput with "file:line: what, expected"; so is a missing file.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,124 @@
+// The thin layer over HDF5's C API: one lock, owned handles, errors as text.
+//
+// Called by: everything in the process that touches HDF5. Debian's library is not thread-safe, so every call into it,
+// and the destruction of every handle, happens while holding hdf5_lock(). Failure rule: functions return an Error whose
+// message names file and object and quotes HDF5's own innermost words.
+#pragma once
+
+#include <hdf5.h>
+
+#include <cstdint>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "data/base/status.h"
+
+namespace prosodia::hdf5 {
+
+// The process-wide lock. Also turns off HDF5's habit of printing its error stack.
+[[nodiscard]] std::unique_lock<std::mutex> lock();
+
+// HDF5's innermost error description; clears it. Never empty.
+std::string last_error();
+
+// Owns one hid_t. Movable.
+class Handle {
+ public:
+  using Closer = herr_t (*)(hid_t);
+  Handle() = default;
+  Handle(hid_t id, Closer closer) : id_(id), closer_(closer) {}
+  Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, H5I_INVALID_HID)), closer_(other.closer_) {}
+  Handle& operator=(Handle&& other) noexcept {
+    if (this != &other) {
+      close();
+      id_ = std::exchange(other.id_, H5I_INVALID_HID);
+      closer_ = other.closer_;
+    }
+    return *this;
+  }
+  ~Handle() { close(); }
+  // Closing a file may write; false when that failed.
+  bool close() {
+    const hid_t id = std::exchange(id_, H5I_INVALID_HID);
+    return id < 0 || closer_(id) >= 0;
+  }
+  hid_t get() const { return id_; }
+  explicit operator bool() const { return id_ >= 0; }
+
+ private:
+  hid_t id_ = H5I_INVALID_HID;
+  Closer closer_ = nullptr;
+};
+
+// New file with checksummed metadata (format of HDF5 1.10).
+Result<Handle> create_file(const std::string& path);
+Result<Handle> open_file(const std::string& path);  // read-only
+
+Status make_group(const Handle& file, const std::string& name);
+
+// One-dimensional datasets. `name` may have a group in front ("measured/energy_dbfs").
+template <class T>
+struct NativeType;  // id(): the memory type; the file type is the same in little-endian
+template <>
+struct NativeType<int16_t> {
+  static hid_t id() { return H5T_NATIVE_INT16; }
+  static hid_t file_id() { return H5T_STD_I16LE; }
+};
+template <>
+struct NativeType<uint32_t> {
+  static hid_t id() { return H5T_NATIVE_UINT32; }
+  static hid_t file_id() { return H5T_STD_U32LE; }
+};
+template <>
+struct NativeType<uint64_t> {
+  static hid_t id() { return H5T_NATIVE_UINT64; }
+  static hid_t file_id() { return H5T_STD_U64LE; }
+};
+template <>
+struct NativeType<float> {
+  static hid_t id() { return H5T_NATIVE_FLOAT; }
+  static hid_t file_id() { return H5T_IEEE_F32LE; }
+};
+
+// An empty dataset that grows.
+Result<Handle> create_growing(const Handle& file, const std::string& name, hid_t file_type, uint64_t chunk);
+Status append_raw(const Handle& dataset, hid_t memory_type, uint64_t old_size, uint64_t count, const void* values);
+Status write_raw(const Handle& file, const std::string& name, hid_t file_type, hid_t memory_type, uint64_t count,
+                 const void* values);
+Result<uint64_t> length(const Handle& dataset);
+Result<Handle> open_dataset(const Handle& file, const std::string& name);
+// [begin, begin + count) of a one-dimensional dataset.
+Status read_raw(const Handle& dataset, hid_t memory_type, uint64_t begin, uint64_t count, void* values);
+
+template <class T>
+Status write_column(const Handle& file, const std::string& name, std::span<const T> values) {
+  return write_raw(file, name, NativeType<T>::file_id(), NativeType<T>::id(), values.size(), values.data());
+}
+// `expected`: the column must have this many rows, so a hostile header cannot make us allocate more.
+template <class T>
+Result<std::vector<T>> read_column(const Handle& file, const std::string& name, uint64_t expected) {
+  PROSODIA_ASSIGN(const Handle dataset, open_dataset(file, name));
+  PROSODIA_ASSIGN(const uint64_t rows, length(dataset));
+  if (rows != expected) {
+    return fail(ErrorCode::kCorruption, "/{} has {} rows, expected {}", name, rows, expected);
+  }
+  std::vector<T> values(rows);
+  PROSODIA_TRY(read_raw(dataset, NativeType<T>::id(), 0, rows, values.data()));
+  return values;
+}
+
+// Fixed-length UTF-8 strings, as long as the longest: unlike HDF5's variable-length ones they lie in one checkable
+// block.
+Status write_strings(const Handle& file, const std::string& name, std::span<const std::string_view> values);
+Result<std::vector<std::string>> read_strings(const Handle& file, const std::string& name, uint64_t expected);
+
+Status write_attribute(const Handle& file, const std::string& name, std::string_view value);
+Status write_attribute(const Handle& file, const std::string& name, uint64_t value);
+Result<std::string> read_string_attribute(const Handle& file, const std::string& name);
+Result<uint64_t> read_integer_attribute(const Handle& file, const std::string& name);
+
+}  // namespace prosodia::hdf5
