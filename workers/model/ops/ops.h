@@ -41,6 +41,7 @@ class RopeTable {
  public:
   RopeTable() = default;
   RopeTable(int64_t head_dim, double theta, int64_t max_positions);
+  RopeTable(at::Tensor cos, at::Tensor sin);  // ready-made [positions, D/2] tables
   int64_t head_dim() const { return head_dim_; }
   int64_t max_positions() const { return max_positions_; }
   const at::Tensor& cos() const { return cos_; }  // [max_positions, D/2] fp32 CPU, contiguous

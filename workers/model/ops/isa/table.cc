@@ -1,0 +1,37 @@
+// Compiled once per instruction set (CMakeLists.txt sets PROSODIA_ISA to avx2 or avx512 and the matching flags).
+#include "workers/model/ops/isa/table.h"
+
+#include "workers/model/ops/isa/attention.h"
+#include "workers/model/ops/isa/gemm.h"
+#include "workers/model/ops/isa/logits.h"
+#include "workers/model/ops/isa/rows.h"
+
+namespace prosodia::ops::PROSODIA_ISA {
+
+constinit const KernelTable kTable = {
+    .gemm = gemm,
+    .pack_transposed = pack_transposed,
+    .pack_rows = pack_rows,
+    .rms_norm = rms_norm,
+    .rms_norm_backward = rms_norm_backward,
+    .layer_norm = layer_norm,
+    .layer_norm_backward = layer_norm_backward,
+    .rope = rope,
+    .silu_mul = silu_mul,
+    .silu_mul_backward = silu_mul_backward,
+    .gelu = gelu,
+    .gelu_backward = gelu_backward,
+    .add = add_vectors,
+    .column_sums = column_sums,
+    .attention_workspace_floats = attention_workspace_floats,
+    .attention = attention,
+    .attention_backward = attention_backward,
+    .decode_workspace_floats = decode_workspace_floats,
+    .attend_cached = attend_cached,
+    .chunk_stats = chunk_stats,
+    .exp_row = exp_row,
+    .softmax_gradient = softmax_gradient,
+    .argmax = argmax,
+};
+
+}  // namespace prosodia::ops::PROSODIA_ISA
