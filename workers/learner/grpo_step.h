@@ -19,41 +19,19 @@
 
 #include "data/base/digest.h"
 #include "data/base/status.h"
+#include "orchestrator/protocol/messages.h"
 #include "reward/advantage.h"
 #include "workers/learner/checkpoint.h"
 #include "workers/learner/collective.h"
 #include "workers/learner/grpo_loss.h"
 #include "workers/learner/lr_schedule.h"
+#include "workers/learner/model_part.h"
 #include "workers/learner/optimizer.h"
 #include "workers/learner/packing.h"
 #include "workers/model/model.h"
 #include "workers/model/processor.h"
 
 namespace prosodia {
-
-struct GrpoCompletion {
-  std::vector<int32_t> token_ids;
-  std::vector<float> logprobs;  // recorded while sampling, one per token
-  bool terminated = true;       // ended with a stop token; false = cut at max_completion_length
-  bool present = true;          // has a reward; a response without one leaves the loss
-  double reward = 0;            // total; not read when absent
-};
-
-struct GrpoGroup {
-  uint64_t group_id = 0;
-  uint64_t seed = 0;
-  uint64_t policy_version = 0;
-  int64_t prompt_tokens = 0;  // as the rollout worker counted them; must equal the learner's own encoding
-  std::string row_json;       // the dataset row
-  std::vector<GrpoCompletion> completions;
-};
-
-struct GrpoBatch {
-  uint64_t step = 0;
-  std::vector<GrpoGroup> groups;  // in group id order
-};
-
-Digest batch_digest(const GrpoBatch& batch);  // every field above, floats by their bits
 
 struct GrpoOptions {
   GrpoLossOptions loss;
@@ -72,8 +50,8 @@ using Metrics = std::vector<std::pair<std::string, double>>;
 struct GrpoOutcome {
   uint64_t step = 0;
   uint64_t new_version = 0;
-  double loss = 0;  // of the first iteration
-  Digest batch;
+  double loss = 0;       // of the first iteration
+  Digest batch;          // echoed from the batch
   Digest weights;        // digest_weights(packed)
   PackedWeights packed;  // the new version, ready to serve; rank 0 only (null elsewhere)
   Metrics metrics;       // the same on every rank, except timings
@@ -86,7 +64,7 @@ class GrpoTrainer {
                                                      const Processor& processor, Collective& collective);
   ~GrpoTrainer();
 
-  Result<GrpoOutcome> step(const GrpoBatch& batch);
+  Result<GrpoOutcome> step(const protocol::StepBatch& batch);
   AdamW& optimizer();
 
  private:

@@ -3,12 +3,14 @@
 // every save_steps, at the end and when stopped, all ranks write a checkpoint.
 //
 // Lifecycle of one batch (rank 0):
-//   waiting --StepBatch--> broadcast -> step on all ranks -> publish version -> StepDone (kept until acked)
+//   waiting --StepBatch--> broadcast -> step on all ranks -> publish version, WeightsReady -> StepDone (kept until
+//   acked)
 //           -> [checkpoint, CheckpointCommitted] -> waiting
-//   waiting --Shutdown--> checkpoint (unless this step has one) -> exit OK, or kInterrupted
+//   waiting --CheckpointRequest--> checkpoint, CheckpointCommitted -> waiting
+//   waiting --Shutdown--> checkpoint (unless this version has one) -> exit OK, or kInterrupted when its code is 6
 //   waiting --stop_requested--> the same, kInterrupted (exit code 6)
-//   A batch for a step already done is answered from the last outcome when it is that one, else refused as kStale;
-//   a batch from the future is kInternal: the group leaves and the coordinator replays from the checkpoint.
+//   The batch of the step just done, sent again, is answered from the kept outcome; any other step that is not the next
+//   one is kStale: the group leaves, comes back with a new Hello, and is told where to go on from.
 //
 // Thread rule: run_learner occupies its thread; the weight server and the link bring their own.
 // Failure rule: an error on any rank is returned by all when ranks can still talk, otherwise Collective::abort ends the
@@ -24,7 +26,10 @@
 #include <string>
 #include <variant>
 
+#include "data/base/ids.h"
 #include "data/base/status.h"
+#include "orchestrator/protocol/messages.h"
+#include "orchestrator/protocol/worker_client.h"
 #include "workers/learner/grpo_step.h"
 #include "workers/learner/weight_server.h"
 
@@ -32,20 +37,32 @@ namespace prosodia {
 
 // What rank 0 exchanges with the coordinator. Implementations: protocol::WorkerClient (make_coordinator_link), archived
 // batches (`replay`), tests.
-struct LearnerShutdown {
-  std::string reason;
-  bool finished = true;  // false = stop early, state saved: kInterrupted
-};
-using LearnerTask = std::variant<std::monostate, GrpoBatch, LearnerShutdown>;  // monostate: nothing yet
+struct LearnerTask {
+  LeaseId lease;
+  std::variant<std::monostate, protocol::StepBatch, protocol::CheckpointRequest, protocol::Shutdown> body;
+};  // monostate: nothing yet
 
 class LearnerLink {
  public:
   virtual ~LearnerLink() = default;
+  virtual uint64_t resume_version() const = 0;  // the version the coordinator wants to go on from; one of `resumable`
   virtual Result<LearnerTask> next(std::chrono::milliseconds wait) = 0;
-  virtual Status step_done(const GrpoOutcome& outcome) = 0;  // delivered at least once
-  virtual Status checkpoint_committed(uint64_t step, const std::filesystem::path& path) = 0;
-  virtual void goodbye() = 0;  // waits shortly for what is not yet acknowledged
+  virtual Status announce_weights(const std::vector<protocol::ServedVersion>& served) = 0;
+  virtual Status step_done(LeaseId lease, const protocol::StepDone& done) = 0;  // kept until acknowledged
+  virtual Status checkpoint_committed(const protocol::CheckpointCommitted& committed) = 0;
+  virtual void flush() = 0;  // waits shortly for what is not yet acknowledged
 };
+
+// Rank 0 only: called once the weight server listens and the checkpoints are known.
+struct LearnerHello {
+  std::vector<PolicyVersion> resumable;  // its checkpoints and 0, ascending
+  std::string weights_endpoint;
+};
+using ConnectLearner = std::function<Result<std::unique_ptr<LearnerLink>>(const LearnerHello&)>;
+
+// The real one. `options` carries endpoint, name, config digest and timeouts; role, resumable and weights_endpoint are
+// filled in.
+ConnectLearner connect_to_coordinator(protocol::WorkerClientOptions options);
 
 struct LearnerOptions {
   std::filesystem::path model_dir;       // initial policy, and the reference
@@ -61,14 +78,6 @@ struct LearnerOptions {
   std::function<bool()> stop_requested;
 };
 
-// Given once the start version is known. Rank 0 only.
-struct LearnerHello {
-  uint64_t resume_version = 0;
-  std::string weights_endpoint;
-  Digest weights;
-};
-using ConnectLearner = std::function<Result<std::unique_ptr<LearnerLink>>(const LearnerHello&)>;
-
 struct LearnerReport {
   uint64_t first_step = 0, next_step = 0;  // steps [first, next) were done by this call
   Digest weights;
@@ -77,7 +86,7 @@ Result<LearnerReport> run_learner(const LearnerOptions& options, Collective& col
 
 // Updates over archived batches, without a coordinator: `next_batch` gives them in step order, then nothing. Used by
 // `replay`; writes a Hugging Face folder to output_dir when it is not empty.
-using NextBatch = std::function<Result<std::optional<GrpoBatch>>()>;
+using NextBatch = std::function<Result<std::optional<protocol::StepBatch>>()>;
 using OnOutcome = std::function<Status(const GrpoOutcome&)>;
 Result<LearnerReport> replay(const LearnerOptions& options, Collective& collective, const NextBatch& next_batch,
                              const OnOutcome& on_outcome, const std::filesystem::path& output_dir);

@@ -23,16 +23,6 @@
 
 namespace prosodia {
 
-enum class ModelPart { kAudioTower, kProjector, kDecoder, kEmbeddings };
-std::string_view name(ModelPart part);  // "audio_tower", "projector", "decoder", "embeddings"
-Result<ModelPart> parse_model_part(std::string_view text);
-Result<std::vector<ModelPart>> parse_model_parts(std::string_view comma_separated);  // "" = none
-// By Hugging Face name: audio_tower.proj and ln_post -> projector; other audio_tower.* -> audio tower; embed_tokens and
-// lm_head -> embeddings; the rest -> decoder.
-ModelPart part_of(std::string_view parameter_name);
-// Sets requires_grad on every parameter and returns those that train, in the model's order.
-std::vector<NamedParameter> select_trainable(Model& model, std::span<const ModelPart> frozen);
-
 struct AdamWOptions {
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
   double weight_decay = 0.0;
@@ -70,8 +60,11 @@ class AdamW {
     size_t begin = 0, end = 0;
     bool decay = false;
   };
+  enum class Direction { kFromParameters, kToParameters };
+  void collect_gradients();
   Result<double> global_norm();
-  void update_slice(const Slice& slice, at::Tensor& parameter, double scale, double learning_rate);
+  void update_shard(double grad_scale, double learning_rate);
+  void copy_shard(Direction direction, const at::Tensor& flat);
   Status gather_values();
 
   std::vector<NamedParameter> parameters_;

@@ -21,6 +21,7 @@
 #include "data/base/status.h"
 #include "workers/learner/collective.h"
 #include "workers/learner/lr_schedule.h"
+#include "workers/learner/model_part.h"
 #include "workers/learner/optimizer.h"
 #include "workers/model/model.h"
 #include "workers/model/processor.h"

@@ -1,29 +1,27 @@
-// Serves the newest policy versions to rollout workers: a thread with a ROUTER socket of its own, so that megabytes
-// never delay heartbeats. Request GetWeights{version, offset} -> WeightsChunk{version, total_bytes, offset, crc, bytes,
-// digest}; a version that is not (or no longer) kept is answered with total_bytes 0.
+// The newest policy versions, served to rollout workers over the bulk channel (orchestrator/protocol/bulk.h: a thread
+// with a socket of its own, so that megabytes never delay heartbeats).
 //
-// Caller: the learner's rank 0. Thread rule: publish() and endpoint() from any thread; the snapshots are immutable.
-// Failure rule: start() reports a socket that cannot be bound; malformed requests are dropped and counted.
+// Caller: the learner's rank 0. Thread rule: any thread; snapshots are immutable and stay alive while a chunk is sent.
+// Failure rule: start() reports an endpoint that cannot be bound. A version that is no longer kept is answered as
+// missing: its lease has ended.
 #pragma once
 
-#include <atomic>
-#include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "data/base/digest.h"
 #include "data/base/status.h"
-#include "workers/learner/checkpoint.h"
+#include "orchestrator/protocol/bulk.h"
+#include "orchestrator/protocol/messages.h"
 
 namespace prosodia {
 
 struct WeightServerOptions {
-  std::string bind = "tcp://127.0.0.1:*";  // ZeroMQ address; "*" lets the system choose a port
-  std::string advertise_host;              // host that workers use; empty = the one bound
-  size_t chunk_bytes = size_t{1} << 20;    // of one WeightsChunk
-  int keep_versions = 3;                   // lag + 2
-  uint64_t run_id = 0;                     // echoed in frames
+  protocol::BulkServerOptions bulk;
+  int keep_versions = 2;  // lag + 2: what step t's groups, and those sampled ahead of it, may still ask for
 };
 
 class WeightServer {
@@ -31,11 +29,11 @@ class WeightServer {
   static Result<std::unique_ptr<WeightServer>> start(const WeightServerOptions& options);
   ~WeightServer();  // stops the thread
 
-  void publish(uint64_t version, PackedWeights weights, const Digest& digest);  // drops the oldest beyond keep_versions
-  std::map<uint64_t, PackedWeights> kept() const;                               // for checkpoints
+  // Serves `snapshot` as `version` and drops the oldest beyond keep_versions.
+  void publish(uint64_t version, std::shared_ptr<const protocol::Snapshot> snapshot);
+  std::map<uint64_t, std::shared_ptr<const protocol::Snapshot>> kept() const;  // ascending; for checkpoints
+  std::vector<protocol::ServedVersion> served() const;                         // what the coordinator is told
   const std::string& endpoint() const;
-  uint64_t bytes_served() const;
-  uint64_t refused_requests() const;
 
  private:
   struct Impl;
