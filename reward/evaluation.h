@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "data/base/status.h"
+#include "data/prosody/levels.h"
 #include "reward/reasoning_scorer.h"
 
 namespace prosodia {
@@ -72,7 +73,6 @@ Result<EvalReport> evaluate(std::span<const EvalRecord> records, const EvalOptio
 
 // One response against its row: rules, claims and, if given, grades. `solution` is the row's label; `prosody` the row's
 // "prosody" object as levels, or null.
-struct ProsodyLevels;
 EvalRecord make_eval_record(std::string id, std::string_view response, std::string_view solution,
                             const ProsodyLevels* measured, const ReasoningScore* score);
 

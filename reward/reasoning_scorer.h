@@ -46,7 +46,6 @@ struct ReasoningScore {
 struct ScoringRequest {
   const nlohmann::json& row;               // the dataset row: messages, audios, solution, prosody, … whole
   std::span<const std::string> responses;  // raw response texts, think and answer tags included; bytes may be anything
-  std::span<const uint8_t> correct;        // R_o of each response (0 or 1); same length as `responses`, or empty
 };
 
 // Thread rule: one call at a time for one object; the caller serialises. The object may be called from any thread.

@@ -1,0 +1,207 @@
+// to_html of evaluation_report.h: one page, no scripts, no outside resources, readable in light and dark and on paper.
+#include <algorithm>
+#include <cmath>
+
+#include "reward/evaluation_report.h"
+
+namespace prosodia {
+namespace {
+
+constexpr std::string_view kStyle = R"css(
+:root{color-scheme:light dark;--bg:#fff;--ink:#1b1f24;--soft:#5b6570;--line:#d9dee4;--card:#f6f8fa;--bar:#2f6fb3;
+--ci:#1b1f24;--cell:47,111,179}
+@media (prefers-color-scheme:dark){:root{--bg:#14171b;--ink:#e6e9ec;--soft:#9aa4ae;--line:#323941;--card:#1d2126;
+--bar:#5b9bd8;--ci:#e6e9ec;--cell:91,155,216}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
+main{max-width:1040px;margin:0 auto;padding:32px 20px 64px}
+h1{font-size:26px;margin:0 0 4px}h2{font-size:18px;margin:36px 0 10px}
+.meta{color:var(--soft);margin:0 0 20px;overflow-wrap:anywhere}
+.note{color:var(--soft);font-size:13px;max-width:75ch}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:12px}
+.card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 14px}
+.card .k{color:var(--soft);font-size:13px}.card .v{font-size:26px;font-variant-numeric:tabular-nums}
+.card .ci{color:var(--soft);font-size:13px;font-variant-numeric:tabular-nums}
+.scroll{overflow-x:auto}
+table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+th,td{padding:6px 10px;text-align:right;border-bottom:1px solid var(--line)}
+th{font-weight:600;color:var(--soft);font-size:13px}
+th[scope=row]{text-align:left;color:var(--ink);white-space:nowrap}
+.confusion td{text-align:center;min-width:54px;border:1px solid var(--line);background:rgba(var(--cell),var(--a,0))}
+.confusion td.hit{outline:2px solid var(--bar);outline-offset:-2px}
+.confusion th.col{text-align:center;vertical-align:bottom;max-width:90px}
+svg{max-width:100%;height:auto;display:block}
+svg text{fill:var(--ink);font:13px system-ui,sans-serif;font-variant-numeric:tabular-nums}
+svg .soft{fill:var(--soft)}svg .bar{fill:var(--bar)}svg .grid{stroke:var(--line)}
+svg .ci{stroke:var(--ci);stroke-width:1.5}
+)css";
+
+std::string escape(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
+std::string shown(double value, int decimals) {
+  return std::isfinite(value) ? fmt::format("{:.{}f}", value, decimals) : "–";
+}
+
+std::string interval(const Estimate& estimate, int decimals) {
+  if (!std::isfinite(estimate.low)) return {};
+  return fmt::format("{} – {}", shown(estimate.low, decimals), shown(estimate.high, decimals));
+}
+
+std::string card(std::string_view name, const Estimate& estimate, int decimals) {
+  return fmt::format(
+      R"(<div class="card"><div class="k">{}</div><div class="v">{}</div><div class="ci">{}</div></div>)", escape(name),
+      shown(estimate.value, decimals), interval(estimate, decimals));
+}
+
+std::string cards(const EvalReport& report) {
+  return "<div class=\"cards\">" + card("accuracy", report.accuracy, 3) +
+         card("unweighted average recall", report.unweighted_average_recall, 3) + card("macro-F1", report.macro_f1, 3) +
+         card("format rate", report.format_rate, 3) + card("reasoning quality (1–5)", report.criteria_mean, 2) +
+         card("faithfulness precision", report.faithfulness_precision, 3) +
+         card("faithfulness recall", report.faithfulness_recall, 3) + "</div>\n";
+}
+
+struct Bar {
+  std::string label;
+  Estimate estimate;
+  std::string after;  // beside the number
+};
+
+// Horizontal bars from `origin` to `top`, with the interval as a whisker.
+std::string bar_chart(std::string_view title, const std::vector<Bar>& bars, double origin, double top, int decimals) {
+  constexpr double kLeft = 210, kWidth = 460, kRow = 30, kTop = 8;
+  const double height = kTop + kRow * static_cast<double>(bars.size()) + 26;
+  const auto x = [&](double value) { return kLeft + kWidth * std::clamp((value - origin) / (top - origin), 0.0, 1.0); };
+  std::string svg =
+      fmt::format(R"(<svg viewBox="0 0 880 {:.0f}" width="880" role="img" aria-label="{}">)", height, escape(title));
+  for (int tick = 0; tick <= 4; ++tick) {
+    const double value = origin + (top - origin) * tick / 4;
+    svg += fmt::format(R"(<line class="grid" x1="{0:.1f}" x2="{0:.1f}" y1="{1:.0f}" y2="{2:.1f}"/>)"
+                       R"(<text class="soft" x="{0:.1f}" y="{3:.1f}" text-anchor="middle">{4:g}</text>)",
+                       x(value), kTop, height - 22, height - 6, value);
+  }
+  for (size_t i = 0; i < bars.size(); ++i) {
+    const Bar& bar = bars[i];
+    const double y = kTop + kRow * static_cast<double>(i), middle = y + kRow / 2;
+    svg += fmt::format(R"(<text x="{:.0f}" y="{:.1f}" text-anchor="end">{}</text>)", kLeft - 10, middle + 4.5,
+                       escape(bar.label));
+    if (std::isfinite(bar.estimate.value)) {
+      svg += fmt::format(R"(<rect class="bar" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="16" rx="2"/>)", kLeft,
+                         middle - 8, x(bar.estimate.value) - kLeft);
+    }
+    if (std::isfinite(bar.estimate.low)) {
+      svg += fmt::format(
+          R"(<path class="ci" fill="none" d="M{0:.1f} {2:.1f}H{1:.1f}M{0:.1f} {3:.1f}v8M{1:.1f} {3:.1f}v8"/>)",
+          x(bar.estimate.low), x(bar.estimate.high), middle, middle - 4);
+    }
+    svg += fmt::format(R"(<text x="{:.0f}" y="{:.1f}">{}<tspan class="soft">{}</tspan></text>)", kLeft + kWidth + 12,
+                       middle + 4.5, shown(bar.estimate.value, decimals), escape(bar.after));
+  }
+  return svg + "</svg>\n";
+}
+
+std::string label_section(const EvalReport& report) {
+  std::vector<Bar> bars;
+  for (const LabelMetrics& label : report.labels) {
+    bars.push_back({label.label, label.recall, fmt::format("  of {}", label.support)});
+  }
+  std::string html = "<h2>Recall per emotion</h2>\n" + bar_chart("recall per emotion", bars, 0, 1, 3);
+  html += "<div class=\"scroll\"><table><thead><tr><th scope=\"col\" style=\"text-align:left\">emotion</th>";
+  for (const auto* column : {"support", "predicted", "correct", "recall", "precision", "F1"}) {
+    html += fmt::format("<th scope=\"col\">{}</th>", column);
+  }
+  html += "</tr></thead><tbody>\n";
+  for (const LabelMetrics& label : report.labels) {
+    html += fmt::format(
+        "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+        escape(label.label), label.support, label.predicted, label.correct, shown(label.recall.value, 3),
+        shown(label.precision.value, 3), shown(label.f1.value, 3));
+  }
+  return html + "</tbody></table></div>\n";
+}
+
+std::string confusion_section(const EvalReport& report) {
+  std::string html =
+      "<h2>Confusion</h2>\n<p class=\"note\">Rows: the reference. Columns: the answer. Shading: share of the row. "
+      "“other”: no answer, several answers, or a word that is no label.</p>\n"
+      "<div class=\"scroll\"><table class=\"confusion\"><thead><tr><th></th>";
+  for (const LabelMetrics& label : report.labels) {
+    html += fmt::format("<th class=\"col\" scope=\"col\">{}</th>", escape(label.label));
+  }
+  html += "<th class=\"col\" scope=\"col\">other</th></tr></thead><tbody>\n";
+  for (size_t row = 0; row < report.confusion.size(); ++row) {
+    html += fmt::format("<tr><th scope=\"row\">{}</th>", escape(report.labels[row].label));
+    for (size_t column = 0; column < report.confusion[row].size(); ++column) {
+      const int64_t count = report.confusion[row][column], support = report.labels[row].support;
+      const double share = support ? static_cast<double>(count) / static_cast<double>(support) : 0;
+      html += fmt::format("<td{} style=\"--a:{:.3f}\" title=\"{} answered {}: {:.1f} %\">{}</td>",
+                          row == column ? " class=\"hit\"" : "", 0.75 * share, escape(report.labels[row].label),
+                          column < report.labels.size() ? escape(report.labels[column].label) : "other", 100 * share,
+                          count);
+    }
+    html += "</tr>\n";
+  }
+  return html + "</tbody></table></div>\n";
+}
+
+std::string criteria_section(const EvalReport& report) {
+  if (!report.graded) return "<h2>Reasoning</h2>\n<p class=\"note\">No response was graded.</p>\n";
+  std::vector<Bar> bars;
+  for (size_t j = 0; j < kNumCriteria; ++j) {
+    std::string label(name(static_cast<Criterion>(j)));
+    std::replace(label.begin(), label.end(), '_', ' ');
+    bars.push_back({std::move(label), report.criteria[j], {}});
+  }
+  return "<h2>Reasoning</h2>\n" + bar_chart("four reasoning criteria, 1 to 5", bars, 1, 5, 2) +
+         fmt::format("<p class=\"note\">Means over {} graded responses, each criterion from 1 to 5.</p>\n",
+                     report.graded);
+}
+
+std::string meta_line(const EvalReport& report, const EvalPageInfo& info) {
+  std::string line = fmt::format("{} records", report.records);
+  for (const auto& [key, value] : {std::pair<std::string_view, const std::string&>{"model", info.model},
+                                   {"data", info.dataset},
+                                   {"decoding", info.decoding}}) {
+    if (!value.empty()) line += fmt::format(" · {}: {}", key, escape(value));
+  }
+  if (report.options.bootstrap_samples) {
+    line += fmt::format(" · intervals: {:g} % percentile bootstrap, {} resamples, seed {}",
+                        report.options.confidence * 100, report.options.bootstrap_samples, report.options.seed);
+  }
+  return line;
+}
+
+}  // namespace
+
+std::string to_html(const EvalReport& report, const EvalPageInfo& info) {
+  std::string html = fmt::format(
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>{0}</title>\n<style>{1}</style>"
+      "</head>\n<body><main>\n<h1>{0}</h1>\n<p class=\"meta\">{2}</p>\n",
+      escape(info.title), kStyle, meta_line(report, info));
+  html += cards(report) + label_section(report) + confusion_section(report) + criteria_section(report);
+  return html + "</main></body></html>\n";
+}
+
+}  // namespace prosodia

@@ -1,0 +1,177 @@
+#include "reward/evaluation_report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace prosodia {
+namespace {
+
+using Json = nlohmann::json;
+
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+Json estimate_json(const Estimate& estimate) {
+  return {{"value", number(estimate.value)}, {"low", number(estimate.low)}, {"high", number(estimate.high)}};
+}
+
+Json difference_json(const PairedDifference& difference) {
+  return {{"value", number(difference.value)},
+          {"low", number(difference.low)},
+          {"high", number(difference.high)},
+          {"p_value", number(difference.p_value)}};
+}
+
+std::string text_number(double value, int decimals) {
+  return std::isfinite(value) ? fmt::format("{:.{}f}", value, decimals) : "–";
+}
+
+// Pads by code points: a dash is three bytes and one column.
+std::string padded_left(const std::string& text, size_t columns) {
+  const auto width = static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return std::string(columns > width ? columns - width : 0, ' ') + text;
+}
+
+// Cuts after `columns` code points.
+std::string cut(std::string_view text, size_t columns) {
+  size_t used = 0, at = 0;
+  while (at < text.size()) {
+    if ((static_cast<unsigned char>(text[at]) & 0xC0) != 0x80 && used++ == columns) break;
+    ++at;
+  }
+  return std::string(text.substr(0, at));
+}
+
+std::string padded_right(const std::string& text, size_t columns) {
+  const auto width = static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return text + std::string(columns > width ? columns - width : 0, ' ');
+}
+
+std::string summary_line(std::string_view name, const Estimate& estimate, int decimals) {
+  std::string line = fmt::format("  {:<34}{}", name, padded_left(text_number(estimate.value, decimals), 7));
+  if (std::isfinite(estimate.low)) {
+    line += fmt::format("   [{}, {}]", text_number(estimate.low, decimals), text_number(estimate.high, decimals));
+  }
+  return line + "\n";
+}
+
+constexpr size_t kLabelColumns = 20;
+
+std::string label_table(const EvalReport& report) {
+  std::string text = fmt::format("  {:<20}{:>8}{:>10}{:>8}   {:<16}{:>10}{:>8}\n", "emotion", "support", "predicted",
+                                 "recall", "", "precision", "F1");
+  for (const LabelMetrics& label : report.labels) {
+    std::string interval;
+    if (std::isfinite(label.recall.low)) {
+      interval = fmt::format("[{}, {}]", text_number(label.recall.low, 3), text_number(label.recall.high, 3));
+    }
+    text += fmt::format("  {}{:>8}{:>10}{}   {:<16}{}{}\n", padded_right(cut(label.label, kLabelColumns - 1), 20),
+                        label.support, label.predicted, padded_left(text_number(label.recall.value, 3), 8), interval,
+                        padded_left(text_number(label.precision.value, 3), 10),
+                        padded_left(text_number(label.f1.value, 3), 8));
+  }
+  return text;
+}
+
+std::string confusion_table(const EvalReport& report) {
+  constexpr size_t kColumn = 7;
+  std::string text = "  " + padded_right("reference \\ answer", kLabelColumns);
+  for (const LabelMetrics& label : report.labels) text += padded_left(cut(label.label, kColumn - 1), kColumn);
+  text += padded_left("other", kColumn) + "\n";
+  for (size_t row = 0; row < report.confusion.size(); ++row) {
+    text += "  " + padded_right(cut(report.labels[row].label, kLabelColumns - 1), kLabelColumns);
+    for (const int64_t count : report.confusion[row]) text += padded_left(std::to_string(count), kColumn);
+    text += "\n";
+  }
+  return text;
+}
+
+std::string difference_line(std::string_view name, const PairedDifference& difference) {
+  if (!std::isfinite(difference.value)) return fmt::format("  {:<28}{}\n", name, padded_left("–", 8));
+  return fmt::format("  {:<28}{:>+8.3f}   [{:+.3f}, {:+.3f}]   p {:.3f}\n", name, difference.value, difference.low,
+                     difference.high, difference.p_value);
+}
+
+}  // namespace
+
+Json to_json(const EvalReport& report) {
+  Json criteria = Json::object();
+  for (size_t j = 0; j < kNumCriteria; ++j) {
+    criteria[std::string(name(static_cast<Criterion>(j)))] = estimate_json(report.criteria[j]);
+  }
+  criteria["mean"] = estimate_json(report.criteria_mean);
+  Json labels = Json::array();
+  for (const LabelMetrics& label : report.labels) {
+    labels.push_back({{"label", label.label},
+                      {"support", label.support},
+                      {"predicted", label.predicted},
+                      {"correct", label.correct},
+                      {"recall", estimate_json(label.recall)},
+                      {"precision", estimate_json(label.precision)},
+                      {"f1", estimate_json(label.f1)}});
+  }
+  return {{"records", report.records},
+          {"graded", report.graded},
+          {"accuracy", estimate_json(report.accuracy)},
+          {"unweighted_average_recall", estimate_json(report.unweighted_average_recall)},
+          {"macro_f1", estimate_json(report.macro_f1)},
+          {"format_rate", estimate_json(report.format_rate)},
+          {"criteria", std::move(criteria)},
+          {"faithfulness",
+           {{"precision", estimate_json(report.faithfulness_precision)},
+            {"recall", estimate_json(report.faithfulness_recall)}}},
+          {"labels", std::move(labels)},
+          {"confusion", {{"rows", "reference"}, {"columns", "labels, then other"}, {"counts", report.confusion}}},
+          {"bootstrap",
+           {{"samples", report.options.bootstrap_samples},
+            {"confidence", report.options.confidence},
+            {"seed", report.options.seed}}}};
+}
+
+Json to_json(const PairedReport& report) {
+  return {{"records", report.records},
+          {"accuracy", difference_json(report.accuracy)},
+          {"unweighted_average_recall", difference_json(report.unweighted_average_recall)},
+          {"macro_f1", difference_json(report.macro_f1)},
+          {"format_rate", difference_json(report.format_rate)},
+          {"criteria_mean", difference_json(report.criteria_mean)},
+          {"faithfulness_precision", difference_json(report.faithfulness_precision)},
+          {"faithfulness_recall", difference_json(report.faithfulness_recall)}};
+}
+
+std::string to_text(const EvalReport& report) {
+  std::string text = fmt::format("{} records", report.records);
+  if (report.options.bootstrap_samples) {
+    text += fmt::format("; [{:g} % bootstrap interval, {} resamples]", report.options.confidence * 100,
+                        report.options.bootstrap_samples);
+  }
+  text += "\n\n";
+  text += summary_line("accuracy", report.accuracy, 3);
+  text += summary_line("unweighted average recall", report.unweighted_average_recall, 3);
+  text += summary_line("macro-F1", report.macro_f1, 3);
+  text += summary_line("format rate", report.format_rate, 3);
+  text += summary_line("reasoning quality (1-5)", report.criteria_mean, 2);
+  for (size_t j = 0; j < kNumCriteria; ++j) {
+    text += summary_line(fmt::format("  {}", name(static_cast<Criterion>(j))), report.criteria[j], 2);
+  }
+  text += summary_line("faithfulness precision", report.faithfulness_precision, 3);
+  text += summary_line("faithfulness recall", report.faithfulness_recall, 3);
+  return text + "\n" + label_table(report) + "\n" + confusion_table(report);
+}
+
+std::string to_text(const PairedReport& report) {
+  std::string text = fmt::format("{} records in both runs; second minus first\n\n", report.records);
+  text += difference_line("accuracy", report.accuracy);
+  text += difference_line("unweighted average recall", report.unweighted_average_recall);
+  text += difference_line("macro-F1", report.macro_f1);
+  text += difference_line("format rate", report.format_rate);
+  text += difference_line("reasoning quality", report.criteria_mean);
+  text += difference_line("faithfulness precision", report.faithfulness_precision);
+  text += difference_line("faithfulness recall", report.faithfulness_recall);
+  return text;
+}
+
+}  // namespace prosodia
