@@ -189,6 +189,8 @@ Status parse_thinker(const json& thinker, const std::string& where, ModelConfig&
   config.audio_end_token_id = id("audio_end_token_id", "audio_end_token_id", config.audio_end_token_id);
   config.image_token_id = id("image_token_index", "image_token_id", config.image_token_id);
   config.video_token_id = id("video_token_index", "video_token_id", config.video_token_id);
+  config.vision_start_token_id = id("vision_start_token_id", "vision_start_token_id", config.vision_start_token_id);
+  config.vision_end_token_id = id("vision_end_token_id", "vision_end_token_id", config.vision_end_token_id);
   keys.absent("quantization_config", "a quantized checkpoint");
   if (config.audio_token_id >= config.text.vocab_size) {
     keys.error("`audio_token_index` {} is not below vocab_size {}", config.audio_token_id, config.text.vocab_size);
@@ -219,7 +221,7 @@ Result<ModelConfig> ModelConfig::parse(const json& root, const std::string& name
     Keys keys(root, name);
     config.tie_word_embeddings = keys.boolean("tie_word_embeddings");
     config.audio_token_id = config.audio_start_token_id = config.audio_end_token_id = -1;
-    config.image_token_id = config.video_token_id = -1;
+    config.image_token_id = config.video_token_id = config.vision_start_token_id = config.vision_end_token_id = -1;
     PROSODIA_TRY(keys.status());
   } else {
     return fail(ErrorCode::kInvalidInput,
@@ -316,6 +318,8 @@ json ModelConfig::to_json() const {
                   {"audio_end_token_id", audio_end_token_id},
                   {"image_token_index", image_token_id},
                   {"video_token_index", video_token_id},
+                  {"vision_start_token_id", vision_start_token_id},
+                  {"vision_end_token_id", vision_end_token_id},
                   {"position_id_per_seconds", 25},
                   {"seconds_per_chunk", 2},
                   {"initializer_range", 0.02}};

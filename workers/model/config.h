@@ -61,6 +61,8 @@ struct ModelConfig {
   int32_t audio_end_token_id = 151648;
   int32_t image_token_id = 151655;
   int32_t video_token_id = 151656;
+  int32_t vision_start_token_id = 151652;
+  int32_t vision_end_token_id = 151653;
 
   nlohmann::json source;  // the file as read, so that a save keeps keys we do not interpret
 

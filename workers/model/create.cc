@@ -65,6 +65,8 @@ Result<ModelConfig> make_config(const CreateOptions& options, const Tokenizer& t
   PROSODIA_ASSIGN(config.audio_end_token_id, required_id(tokenizer, kAudioEos));
   PROSODIA_ASSIGN(config.image_token_id, required_id(tokenizer, "<|IMAGE|>"));
   PROSODIA_ASSIGN(config.video_token_id, required_id(tokenizer, "<|VIDEO|>"));
+  PROSODIA_ASSIGN(config.vision_start_token_id, required_id(tokenizer, "<|vision_bos|>"));
+  PROSODIA_ASSIGN(config.vision_end_token_id, required_id(tokenizer, "<|vision_eos|>"));
   if (options.text_hidden != text.head_dim * options.text_heads) {
     return fail(ErrorCode::kUsage, "text hidden {} is not divisible by {} heads", options.text_hidden,
                 options.text_heads);

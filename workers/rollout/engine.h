@@ -36,15 +36,22 @@ struct SamplingParams {
   std::vector<int32_t> suppressed_ids;  // never sampled; see suppressed_ids()
 };
 
+enum class EngineBackend {
+  kAuto,     // raw kernels for fp32 CPU models, tensors otherwise
+  kTensors,  // tensors always: the path of bf16 and GPU models
+};
+
 struct EngineOptions {
-  int max_rows = 64;  // responses decoded together; does not change any result
+  int max_rows = 64;                  // responses decoded together; does not change any result
+  int64_t max_prefill_tokens = 4096;  // packed prompt tokens in one forward; a longer prompt runs alone
+  EngineBackend backend = EngineBackend::kAuto;
 };
 
 struct GenerationRequest {
   uint64_t id = 0;  // the caller's, unique among requests in flight
   std::shared_ptr<const EncodedPrompt> prompt;
   int num_generations = 1;
-  uint64_t seed = 0;  // the group's seed: noise = philox(key = seed, counter = (sample index, position))
+  uint64_t seed = 0;  // the group's: noise = philox(key = seed, counter = (sample index, index of the new token))
 };
 
 enum class FinishReason : uint8_t { kStop, kLength };
@@ -81,9 +88,6 @@ class Engine {
   uint64_t decode_steps() const;
 
  private:
-  class Backend;
-  class CpuBackend;
-  class TensorBackend;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

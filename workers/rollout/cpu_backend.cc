@@ -1,0 +1,206 @@
+// Decoding on raw kernels: fp32, CPU. Weights are repacked once a version; a step allocates nothing.
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "data/base/check.h"
+#include "workers/model/model_parts.h"
+#include "workers/model/ops/kernels.h"
+#include "workers/rollout/prefill.h"
+
+namespace prosodia {
+namespace {
+
+using ops::AlignedBuffer;
+
+struct PackedLayer {
+  ops::PackedLinear qkv, o, gate_up, down;
+  at::Tensor input_norm, post_attention_norm;
+};
+
+// Keys and values of all layers of one sequence.
+struct Slab {
+  AlignedBuffer buffer;
+  int64_t capacity = 0;  // positions
+};
+
+// Row-major scratch of one decode step; each row uses its own part, so blocks of rows can run side by side.
+struct Scratch {
+  AlignedBuffer x, normed, qkv, mixed, projected, gate_up, activated;
+};
+
+class CpuBackend : public DecodeBackend {
+ public:
+  CpuBackend(const Model& model, const SamplingParams& params, const EngineOptions& options)
+      : model_(model),
+        config_(model.config().text),
+        max_prefill_tokens_(options.max_prefill_tokens),
+        layout_{config_.num_key_value_heads, config_.head_dim},
+        q_width_(config_.num_attention_heads * config_.head_dim),
+        kv_width_(config_.num_key_value_heads * config_.head_dim),
+        own_capacity_(ops::KvLayout::round_capacity(params.max_completion_length)),
+        slots_(options.max_rows),
+        views_(options.max_rows),
+        positions_(options.max_rows) {
+    scratch_.x.reserve(options.max_rows * config_.hidden_size);
+    scratch_.normed.reserve(options.max_rows * config_.hidden_size);
+    scratch_.qkv.reserve(options.max_rows * qkv_width());
+    scratch_.mixed.reserve(options.max_rows * q_width_);
+    scratch_.projected.reserve(options.max_rows * config_.hidden_size);
+    scratch_.gate_up.reserve(options.max_rows * 2 * config_.intermediate_size);
+    scratch_.activated.reserve(options.max_rows * config_.intermediate_size);
+    weights_changed();
+  }
+
+  void prefill(std::span<const PrefillItem> items) override {
+    for (const PrefillItem& item : items) {
+      if (prefixes_.size() <= static_cast<size_t>(item.prefix)) prefixes_.resize(item.prefix + 1);
+      reserve(prefixes_[item.prefix], static_cast<int64_t>(item.prompt->token_ids.size()));
+    }
+    run_prefill(model_, items, max_prefill_tokens_,
+                [&](size_t item, int layer, const at::Tensor& k_TGD, const at::Tensor& v_TGD) {
+                  Slab& slab = prefixes_[items[item].prefix];
+                  ops::kv_store(layout_, layer_data(slab, layer), slab.capacity, 0, k_TGD.size(0),
+                                k_TGD.data_ptr<float>(), kv_width_, v_TGD.data_ptr<float>(), kv_width_);
+                });
+  }
+
+  void start_row(int slot, int /*prefix*/) override { reserve(slots_[slot], own_capacity_); }
+  // The slab keeps its memory for the next group that gets this handle.
+  void release_prefix(int /*prefix*/) override {}
+
+  void decode(std::span<const DecodeRow> rows, float* logits_RV) override {
+    const auto count = static_cast<int64_t>(rows.size());
+    // Rows do not influence each other, so any split over threads gives the same bits.
+    at::parallel_for(0, count, /*grain_size=*/16, [&](int64_t begin, int64_t end) {
+      decode_block(rows, begin, end, logits_RV + begin * config_.vocab_size);
+    });
+  }
+
+  void weights_changed() override {
+    const DecoderWeights& w = model_.decoder();
+    const int64_t hidden = config_.hidden_size, inner = config_.intermediate_size;
+    layers_.resize(w.layers.size());
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      const DecoderLayerWeights& from = w.layers[i];
+      PackedLayer& to = layers_[i];
+      pack(to.qkv, hidden, {{from.q_QC, from.q_bias_Q}, {from.k_KC, from.k_bias_K}, {from.v_KC, from.v_bias_K}});
+      pack(to.o, q_width_, {{from.o_CQ, {}}});
+      pack(to.gate_up, hidden, {{from.gate_IC, {}}, {from.up_IC, {}}});
+      pack(to.down, inner, {{from.down_CI, {}}});
+      to.input_norm = from.input_norm_C;
+      to.post_attention_norm = from.post_attention_norm_C;
+    }
+    pack(head_, hidden, {{w.head_VC, {}}});
+  }
+
+ private:
+  int64_t qkv_width() const { return q_width_ + 2 * kv_width_; }
+
+  static void pack(ops::PackedLinear& to, int64_t inputs, const std::vector<std::pair<at::Tensor, at::Tensor>>& parts) {
+    std::vector<ops::LinearPart> raw;
+    for (const auto& [weight, bias] : parts) {
+      raw.push_back({weight.data_ptr<float>(), bias.defined() ? bias.data_ptr<float>() : nullptr, weight.size(0)});
+    }
+    to.pack(inputs, raw);
+  }
+
+  void reserve(Slab& slab, int64_t positions) const {
+    if (slab.capacity >= positions) return;
+    slab.capacity = ops::KvLayout::round_capacity(positions);
+    slab.buffer.reserve(layout_.floats(slab.capacity) * config_.num_hidden_layers);
+    for (int layer = 0; layer < config_.num_hidden_layers; ++layer) {
+      ops::kv_clear(layout_, layer_data(slab, layer), slab.capacity);
+    }
+  }
+
+  float* layer_data(const Slab& slab, int layer) const {
+    return slab.buffer.data() + layout_.floats(slab.capacity) * layer;
+  }
+
+  void decode_block(std::span<const DecodeRow> rows, int64_t begin, int64_t end, float* logits) {
+    const int64_t count = end - begin, hidden = config_.hidden_size;
+    float* x = scratch_.x.data() + begin * hidden;
+    const float* embed = model_.decoder().embed_VC.data_ptr<float>();
+    for (int64_t r = 0; r < count; ++r) {
+      const DecodeRow& row = rows[begin + r];
+      std::memcpy(x + r * hidden, embed + row.token * hidden, hidden * sizeof(float));
+      positions_[begin + r] = row.prompt_length + row.index;
+    }
+    for (int layer = 0; layer < config_.num_hidden_layers; ++layer) run_layer(rows, begin, count, layer, x);
+    float* normed = scratch_.normed.data() + begin * hidden;
+    ops::rms_norm_rows(x, hidden, count, hidden, model_.decoder().norm_C.data_ptr<float>(),
+                       static_cast<float>(config_.rms_norm_eps), normed, hidden);
+    head_.forward(normed, count, logits);
+  }
+
+  void run_layer(std::span<const DecodeRow> rows, int64_t begin, int64_t count, int layer, float* x) {
+    const PackedLayer& w = layers_[layer];
+    const int64_t hidden = config_.hidden_size, inner = config_.intermediate_size, width = qkv_width();
+    const float eps = static_cast<float>(config_.rms_norm_eps);
+    float* normed = scratch_.normed.data() + begin * hidden;
+    float* qkv = scratch_.qkv.data() + begin * width;
+    float* projected = scratch_.projected.data() + begin * hidden;
+
+    ops::rms_norm_rows(x, hidden, count, hidden, w.input_norm.data_ptr<float>(), eps, normed, hidden);
+    w.qkv.forward(normed, count, qkv);
+    attend(rows, begin, count, layer, qkv);
+    w.o.forward(scratch_.mixed.data() + begin * q_width_, count, projected);
+    ops::add_rows(x, projected, count * hidden, x);
+
+    float* gate_up = scratch_.gate_up.data() + begin * 2 * inner;
+    float* activated = scratch_.activated.data() + begin * inner;
+    ops::rms_norm_rows(x, hidden, count, hidden, w.post_attention_norm.data_ptr<float>(), eps, normed, hidden);
+    w.gate_up.forward(normed, count, gate_up);
+    ops::silu_mul_rows(gate_up, 2 * inner, gate_up + inner, 2 * inner, count, inner, activated, inner);
+    w.down.forward(activated, count, projected);
+    ops::add_rows(x, projected, count * hidden, x);
+  }
+
+  // Rotates q and k in place, appends k and v to each row's slab, and attends over prefix and own positions.
+  void attend(std::span<const DecodeRow> rows, int64_t begin, int64_t count, int layer, float* qkv) {
+    const int64_t width = qkv_width(), head_dim = config_.head_dim;
+    const float *cos = model_.rope_table().cos_data(), *sin = model_.rope_table().sin_data();
+    // Query and key heads lie side by side in the merged projection.
+    ops::rope_rows(qkv, width, count, config_.num_attention_heads + config_.num_key_value_heads, head_dim,
+                   positions_.data() + begin, cos, sin, qkv, width);
+    for (int64_t r = 0; r < count; ++r) {
+      const DecodeRow& row = rows[begin + r];
+      const Slab& own = slots_[row.slot];
+      const Slab& prefix = prefixes_[row.prefix];
+      const float* k = qkv + r * width + q_width_;
+      ops::kv_store(layout_, layer_data(own, layer), own.capacity, row.index, 1, k, kv_width_, k + kv_width_,
+                    kv_width_);
+      views_[begin + r] = {.prefix = {layer_data(prefix, layer), prefix.capacity, row.prompt_length},
+                           .own = {layer_data(own, layer), own.capacity, row.index + 1}};
+    }
+    const float scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim)));
+    ops::attend_rows_cached(layout_, config_.num_attention_heads, scale, qkv, width,
+                            std::span(views_).subspan(begin, count), scratch_.mixed.data() + begin * q_width_,
+                            q_width_);
+  }
+
+  const Model& model_;
+  const TextConfig& config_;
+  const int64_t max_prefill_tokens_;
+  const ops::KvLayout layout_;
+  const int64_t q_width_, kv_width_, own_capacity_;
+  std::vector<PackedLayer> layers_;
+  ops::PackedLinear head_;
+  std::vector<Slab> prefixes_, slots_;
+  std::vector<ops::KvView> views_;
+  std::vector<int64_t> positions_;
+  Scratch scratch_;
+};
+
+}  // namespace
+
+std::unique_ptr<DecodeBackend> make_cpu_backend(const Model& model, const SamplingParams& params,
+                                                const EngineOptions& options) {
+  return std::make_unique<CpuBackend>(model, params, options);
+}
+
+}  // namespace prosodia
