@@ -27,6 +27,9 @@ struct ScoreOptions {
   int64_t max_batch_tokens = 4096;  // packed tokens in one forward
 };
 
+// Fills in stop_ids and suppressed_ids when they are empty: the model's own.
+SamplingParams complete_sampling(SamplingParams params, const ModelConfig& config, const Processor& processor);
+
 // Receives output row `index` (position in the dataset), ascending.
 using RowSink = std::function<Status(size_t index, nlohmann::json row)>;
 

@@ -1,0 +1,128 @@
+#include "workers/rollout/generate.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/model/tiny_model.h"
+#include "workers/model/load.h"
+
+namespace prosodia {
+namespace {
+
+using namespace testing_support;
+using nlohmann::json;
+using testing::HasSubstr;
+
+class GenerateTest : public testing::Test {
+ protected:
+  GenerateTest() {
+    ok(create_model_dir(tiny_options(), tiny_tokenizer(), dir_.path()));
+    write_tone(dir_ / "a.wav", 0.7);
+    model_ = value_of(load_model(dir_.path()));
+    roughen(*model_);
+    processor_ = value_of(Processor::load(dir_.path(), std::make_shared<AudioStore>()));
+  }
+  std::vector<Sample> dataset(const std::vector<std::string>& lines) const {
+    std::ofstream file(dir_ / "data.jsonl");
+    for (const auto& line : lines) file << line << "\n";
+    file.close();
+    return value_of(read_dataset(dir_ / "data.jsonl"));
+  }
+  std::vector<json> infer_rows(const std::vector<Sample>& samples, const InferOptions& options) {
+    std::vector<json> rows;
+    ok(infer(*model_, *processor_, samples, options, [&](size_t index, json row) -> Status {
+      EXPECT_EQ(index, rows.size()) << "input order";
+      rows.push_back(std::move(row));
+      return {};
+    }));
+    return rows;
+  }
+
+  TempDir dir_;
+  std::shared_ptr<Model> model_;
+  std::unique_ptr<Processor> processor_;
+};
+
+const std::vector<std::string> kRows = {
+    R"({"messages":[{"role":"user","content":"<audio>Which emotion?"}],"audios":["a.wav"],"id":"r0","solution":"sad"})",
+    R"({"messages":[{"role":"user","content":"Answer with one word."},{"role":"assistant","content":"happy"}],"id":"r1"})",
+    R"({"messages":[{"role":"system","content":"You are a helpful assistant."},{"role":"user","content":"the speech"}],"id":"r2"})"};
+
+TEST_F(GenerateTest, InferAddsCompletionsInInputOrder) {
+  InferOptions options;
+  options.sampling.max_completion_length = 12;
+  options.num_generations = 3;
+  options.engine.max_rows = 4;
+  const auto rows = infer_rows(dataset(kRows), options);
+  ASSERT_EQ(rows.size(), 3);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    EXPECT_EQ(rows[i]["id"], "r" + std::to_string(i)) << "extra keys are kept";
+    ASSERT_EQ(rows[i]["completions"].size(), 3);
+    for (const json& completion : rows[i]["completions"]) {
+      EXPECT_EQ(completion["token_ids"].size(), completion["logprobs"].size());
+      EXPECT_TRUE(completion["finish_reason"] == "stop" || completion["token_ids"].size() == 12);
+      EXPECT_EQ(completion["text"],
+                processor_->tokenizer().decode(completion["token_ids"].get<std::vector<int32_t>>(), true));
+    }
+  }
+  options.engine.max_rows = 1;
+  EXPECT_EQ(infer_rows(dataset(kRows), options), rows) << "rows in flight change nothing";
+}
+
+TEST_F(GenerateTest, ScoreReproducesTheBitsOfInfer) {
+  // A response whose text encodes to the ids that were sampled, stop token included, must score what sampling recorded.
+  InferOptions options;
+  options.sampling.max_completion_length = 6;
+  options.sampling.stop_ids = {processor_->im_end_id()};
+  options.num_generations = 200;
+  size_t compared = 0;
+  for (const json& row : infer_rows(dataset({kRows[0]}), options)) {
+    for (const json& completion : row["completions"]) {
+      if (completion["finish_reason"] != "stop") continue;
+      json scored_row = row;
+      scored_row.erase("completions");
+      scored_row["messages"].push_back({{"role", "assistant"}, {"content", completion["text"]}});
+      const auto samples = dataset({scored_row.dump(-1, ' ', false, json::error_handler_t::replace)});
+      ok(score(*model_, *processor_, samples, {}, [&](size_t, json out) -> Status {
+        if (out["token_ids"] == completion["token_ids"]) {
+          EXPECT_EQ(out["logprobs"], completion["logprobs"]);
+          ++compared;
+        }
+        return {};
+      }));
+    }
+  }
+  EXPECT_GE(compared, 1);
+}
+
+TEST_F(GenerateTest, ScoreTakesTheLastAssistantTurnAndIgnoresBatching) {
+  const auto samples = dataset(
+      {R"({"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"first"},{"role":"user","content":"b"},)"
+       R"({"role":"assistant","content":"sad"}]})",
+       kRows[1]});
+  std::vector<json> packed, single;
+  const auto collect = [](std::vector<json>& rows) {
+    return [&rows](size_t, json row) -> Status {
+      rows.push_back(std::move(row));
+      return {};
+    };
+  };
+  ok(score(*model_, *processor_, samples, {}, collect(packed)));
+  ok(score(*model_, *processor_, samples, {.max_batch_tokens = 1}, collect(single)));
+  EXPECT_EQ(packed, single);
+  EXPECT_EQ(processor_->tokenizer().decode(packed[0]["token_ids"].get<std::vector<int32_t>>(), false), "sad<|im_end|>");
+}
+
+TEST_F(GenerateTest, ErrorsStopTheRun) {
+  const auto samples = dataset({kRows[0], R"({"messages":[{"role":"user","content":"no response"}]})"});
+  const auto keep = [](size_t, json) -> Status { return {}; };
+  const auto status = score(*model_, *processor_, samples, {}, keep);
+  ASSERT_FALSE(status);
+  EXPECT_THAT(status.error().message, HasSubstr("line 1"));
+  const auto refused = infer(*model_, *processor_, samples, {.sampling = {.max_completion_length = 2}},
+                             [](size_t, json) { return Status(fail(ErrorCode::kStorage, "disk full")); });
+  EXPECT_EQ(refused.error().code, ErrorCode::kStorage);
+}
+
+}  // namespace
+}  // namespace prosodia

@@ -1,0 +1,40 @@
+#include "workers/rollout/weight_fetcher.h"
+
+#include <algorithm>
+
+#include "workers/model/model.h"
+#include "workers/model/weights.h"
+
+namespace prosodia {
+
+WeightFetcher::WeightFetcher(Model& model, const WeightFetcherOptions& options)
+    : model_(model), options_(options), digest_(digest_weights(pack_weights(model))), pause_(options.retry_min) {}
+
+Result<std::vector<std::byte>> WeightFetcher::download(PolicyVersion version, const Digest& digest,
+                                                       const std::string& endpoint) {
+  if (!client_ || endpoint != endpoint_) {
+    protocol::BulkClientOptions options;
+    options.endpoint = endpoint;
+    options.timeout = options_.timeout;
+    PROSODIA_ASSIGN(client_, protocol::BulkClient::connect(options));
+    endpoint_ = endpoint;
+  }
+  return client_->fetch(version, digest);
+}
+
+Status WeightFetcher::fetch(PolicyVersion version, const Digest& digest, const std::string& endpoint) {
+  auto bytes = download(version, digest, endpoint);
+  if (!bytes) {
+    client_.reset();  // a new socket for the next try: the old one may hold a dead connection
+    next_try_ = std::chrono::steady_clock::now() + pause_;
+    pause_ = std::min(pause_ * 2, options_.retry_max);
+    return wrap(bytes.error(), fmt::format("while fetching policy version {} from {}", version, endpoint));
+  }
+  pause_ = options_.retry_min;
+  next_try_ = {};
+  PROSODIA_TRY(unpack_weights(*bytes, model_));
+  digest_ = digest;
+  return {};
+}
+
+}  // namespace prosodia

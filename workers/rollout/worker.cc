@@ -1,0 +1,191 @@
+#include "workers/rollout/worker.h"
+
+#include <spdlog/spdlog.h>
+
+#include <deque>
+#include <unordered_map>
+
+#include "data/corpus/audio_store.h"
+#include "data/corpus/dataset.h"
+#include "workers/model/model.h"
+#include "workers/rollout/generate.h"
+#include "workers/rollout/weight_fetcher.h"
+
+namespace prosodia {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using protocol::TaskRollout;
+
+constexpr std::chrono::milliseconds kIdleWait{50};
+
+struct Lease {
+  LeaseId id;
+  TaskRollout task;
+  uint32_t prompt_tokens = 0;
+  Clock::time_point started;
+};
+
+Status shutdown_status(const protocol::Shutdown& shutdown) {
+  if (shutdown.exit_code == 0) return {};
+  for (const ErrorCode code :
+       {ErrorCode::kInterrupted, ErrorCode::kStorage, ErrorCode::kInvalidInput, ErrorCode::kUsage}) {
+    if (exit_code(code) == shutdown.exit_code) return fail(code, "the coordinator ended the run: {}", shutdown.reason);
+  }
+  return fail(ErrorCode::kUnavailable, "the coordinator ended the run: {}", shutdown.reason);
+}
+
+class RolloutWorker {
+ public:
+  RolloutWorker(const RolloutWorkerOptions& options, protocol::WorkerClient& client, Model& model,
+                const Processor& processor, const SamplingParams& sampling)
+      : options_(options),
+        client_(client),
+        processor_(processor),
+        engine_(model, sampling, options.engine),
+        fetcher_(model, {options.weights_timeout, options.retry_min, options.retry_max}) {}
+
+  Status run() {
+    while (!options_.stop_requested()) {
+      PROSODIA_TRY(take_tasks());
+      if (shutdown_) return shutdown_status(*shutdown_);
+      PROSODIA_TRY(start_leases());
+      for (GenerationResult& result : engine_.step()) PROSODIA_TRY(send(result));
+      report_progress();
+    }
+    return fail(ErrorCode::kInterrupted, "asked to stop");
+  }
+
+ private:
+  // Waits only when there is nothing to compute.
+  Status take_tasks() {
+    const bool busy = !engine_.idle();
+    auto wait = busy ? std::chrono::milliseconds(0) : kIdleWait;
+    while (true) {
+      PROSODIA_ASSIGN(auto task, client_.next_task(wait));
+      if (!task) return {};
+      wait = std::chrono::milliseconds(0);
+      if (auto* rollout = std::get_if<TaskRollout>(&task->body)) {
+        waiting_.push_back({task->lease, std::move(*rollout)});
+      } else if (const auto* shutdown = std::get_if<protocol::Shutdown>(&task->body)) {
+        shutdown_ = *shutdown;
+        return {};
+      } else {
+        spdlog::warn("lease {}: not a rollout task; ignored", task->lease);
+      }
+    }
+  }
+
+  // Submits every waiting lease whose weights are loaded; loads other weights once nothing runs.
+  Status start_leases() {
+    submit_matching();
+    if (!engine_.idle() || waiting_.empty() || !fetcher_.may_try(Clock::now())) return {};
+    PROSODIA_TRY(fetch_weights());
+    submit_matching();
+    return {};
+  }
+
+  void submit_matching() {
+    for (auto lease = waiting_.begin(); lease != waiting_.end();) {
+      if (!fetcher_.holds(lease->task.weights_digest)) {
+        ++lease;
+        continue;
+      }
+      if (auto status = submit(*lease); !status) report_failure(*lease, status.error());
+      lease = waiting_.erase(lease);
+    }
+  }
+
+  Status submit(const Lease& lease) {
+    const TaskRollout& task = lease.task;
+    const std::string name = fmt::format("group {}", task.group_id);
+    PROSODIA_ASSIGN(const Sample sample, parse_sample(task.row_json, options_.dataset_dir, name, 1));
+    PROSODIA_ASSIGN(EncodedPrompt encoded, processor_.encode(sample, /*generation_prompt=*/true));
+    const auto tokens = static_cast<uint32_t>(encoded.token_ids.size());
+    if (task.num_generations < 1) return fail(ErrorCode::kInvalidInput, "{}: num_generations is 0", name);
+    PROSODIA_TRY(engine_.submit({.id = lease.id.value,
+                                 .prompt = std::make_shared<const EncodedPrompt>(std::move(encoded)),
+                                 .num_generations = static_cast<int>(task.num_generations),
+                                 .seed = task.seed}));
+    running_[lease.id.value] = {lease.id, task, tokens, Clock::now()};
+    return {};
+  }
+
+  // The oldest waiting version first: its step is the one the learner needs next.
+  Status fetch_weights() {
+    const auto oldest = std::ranges::min_element(
+        waiting_, [](const Lease& a, const Lease& b) { return a.task.policy_version < b.task.policy_version; });
+    const TaskRollout wanted = oldest->task;
+    const Status status = fetcher_.fetch(wanted.policy_version, wanted.weights_digest, wanted.weights_endpoint);
+    if (status) {
+      engine_.weights_changed();
+      spdlog::info("policy version {} loaded ({})", wanted.policy_version, wanted.weights_digest.short_hex());
+      return {};
+    }
+    if (status.error().code == ErrorCode::kInvalidInput) return status;
+    spdlog::warn("{}; trying again", status.error().message);
+    if (status.error().code != ErrorCode::kStale) return {};
+    // The version is gone for good, and with it the purpose of these leases.
+    std::erase_if(waiting_, [&](const Lease& lease) {
+      if (lease.task.policy_version != wanted.policy_version) return false;
+      report_failure(lease, status.error());
+      return true;
+    });
+    return {};
+  }
+
+  void report_failure(const Lease& lease, const Error& error) {
+    spdlog::warn("lease {}, group {}: {}", lease.id, lease.task.group_id, error.message);
+    const Status sent = client_.send_failure(lease.id, lease.task.group_id, error.code, error.message);
+    if (!sent) spdlog::warn("lease {}: {}", lease.id, sent.error().message);  // next_task reports a lost coordinator
+  }
+
+  Status send(GenerationResult& result) {
+    const auto found = running_.find(result.id);
+    const Lease lease = std::move(found->second);
+    running_.erase(found);
+    protocol::RolloutResult message;
+    message.group_id = lease.task.group_id;
+    message.policy_version = lease.task.policy_version;
+    message.prompt_token_count = lease.prompt_tokens;
+    message.seconds = std::chrono::duration<double>(Clock::now() - lease.started).count();
+    for (Completion& completion : result.completions) {
+      const bool stopped = completion.finish_reason == FinishReason::kStop;
+      std::string text = processor_.tokenizer().decode(completion.token_ids, /*skip_special=*/true);
+      message.completions.push_back({std::move(completion.token_ids), std::move(completion.logprobs),
+                                     stopped ? protocol::FinishReason::kStop : protocol::FinishReason::kLength,
+                                     std::move(text)});
+    }
+    return client_.send_result(lease.id, message);
+  }
+
+  // Tokens decoded so far renew every lease held here, queued ones too: they advance when the engine does.
+  void report_progress() {
+    const uint64_t tokens = engine_.decoded_tokens();
+    if (tokens == reported_tokens_) return;
+    reported_tokens_ = tokens;
+    for (const auto& [id, lease] : running_) client_.report_progress(LeaseId(id), tokens);
+    for (const Lease& lease : waiting_) client_.report_progress(lease.id, tokens);
+  }
+
+  const RolloutWorkerOptions& options_;
+  protocol::WorkerClient& client_;
+  const Processor& processor_;
+  Engine engine_;
+  WeightFetcher fetcher_;
+  std::deque<Lease> waiting_;
+  std::unordered_map<uint64_t, Lease> running_;  // by lease id
+  std::optional<protocol::Shutdown> shutdown_;
+  uint64_t reported_tokens_ = 0;
+};
+
+}  // namespace
+
+Status run_rollout_worker(const RolloutWorkerOptions& options, protocol::WorkerClient& client) {
+  PROSODIA_ASSIGN(const auto model, load_model(options.model_dir, options.model));
+  PROSODIA_ASSIGN(const auto processor, Processor::load(options.model_dir, std::make_shared<AudioStore>()));
+  const SamplingParams sampling = complete_sampling(options.sampling, model->config(), *processor);
+  return RolloutWorker(options, client, *model, *processor, sampling).run();
+}
+
+}  // namespace prosodia

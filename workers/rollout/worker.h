@@ -1,0 +1,46 @@
+// The rollout worker: leases of prompts in, sampled groups with log-probs out.
+//
+//   waits for            does                                              when that fails
+//   a lease              queues it; several groups run in the engine      –
+//   the lease's weights  when nothing runs with other weights: fetches     server silent: tries again with backoff,
+//   other
+//                        the version, checks its digest, loads in place    leases go on queueing; version no longer
+//                        served,
+//                                                                          or the row is bad: reports the lease as
+//                                                                          failed
+//   the engine           one token a row, then reports progress            –
+//   a finished group     sends it; WorkerClient keeps it until acked       –
+//
+// Groups of one step() never mix weight versions: other versions wait until the engine is empty. A worker killed at any
+// moment loses nothing: the lease expires and the same tokens are drawn elsewhere.
+//
+// Thread rule: runs in the calling thread. Failure rule: returns when the coordinator says Shutdown (its exit code as
+// Status), when `stop_requested`, when the coordinator is lost (kUnavailable) or the model folder cannot be used.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+
+#include "data/base/status.h"
+#include "orchestrator/protocol/worker_client.h"
+#include "workers/model/load.h"
+#include "workers/rollout/engine.h"
+
+namespace prosodia {
+
+struct RolloutWorkerOptions {
+  std::filesystem::path model_dir;    // the initial model; every version has its shapes
+  std::filesystem::path dataset_dir;  // what relative audio paths of a row are relative to
+  ModelOptions model;
+  SamplingParams sampling;  // stop_ids and suppressed_ids are filled in when empty
+  EngineOptions engine;
+  std::chrono::milliseconds weights_timeout{10'000};  // without a byte from the weights server, before another try
+  std::chrono::milliseconds retry_min{100};           // pause before the second try, doubling …
+  std::chrono::milliseconds retry_max{5'000};         // … up to this
+  std::function<bool()> stop_requested = [] { return false; };  // polled between steps
+};
+
+Status run_rollout_worker(const RolloutWorkerOptions& options, protocol::WorkerClient& client);
+
+}  // namespace prosodia
