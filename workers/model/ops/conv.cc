@@ -102,7 +102,7 @@ at::Tensor conv1d(const at::Tensor& x_TC, const at::Tensor& w_OCK, const std::op
   const std::vector<int64_t> rows = tap_rows(ranges, taps, stride, pad);
   const at::Tensor columns =
       needs_grad(x_TC) ? GatherTapsFunction::apply(x_TC, rows, taps) : gather_taps(x_TC, rows, taps);
-  return linear(columns, w_OCK.permute({0, 2, 1}).reshape({w_OCK.size(0), -1}), b_O);
+  return ops::linear(columns, w_OCK.permute({0, 2, 1}).reshape({w_OCK.size(0), -1}), b_O);
 }
 
 at::Tensor conv1d(const at::Tensor& x_TC, const at::Tensor& w_OCK, const std::optional<at::Tensor>& b_O, int64_t stride,

@@ -6,6 +6,7 @@
 // the same meaning (float32 inside norms and softmax), without the bit contract. The CUDA route compiles here and has
 // not run on a GPU. Gradients are deterministic on CPU: every sum has a fixed order.
 //
+// Call them qualified (ops::linear): at:: has functions of the same names, which argument-dependent lookup would find.
 // Threads: reentrant; large CPU work is split over rows with at::parallel_for when at::get_num_threads() > 1.
 // Failure: a wrong shape or dtype is a bug of the caller and aborts (PROSODIA_CHECK).
 // Shape letters: T tokens (packed rows of all sequences), R rows, C channels, K inputs, N outputs, H heads, G kv heads,
