@@ -31,7 +31,8 @@ const std::vector<StringColumn>& string_columns() {
 }
 
 std::span<const FloatColumn> float_columns() {
-  static const std::array<FloatColumn, 6> kColumns = {{
+  static const std::array<FloatColumn, 7> kColumns = {{
+      {"measured/f0_mean_hz", &ProsodyMeasure::f0_mean_hz},
       {"measured/f0_median_hz", &ProsodyMeasure::f0_median_hz},
       {"measured/f0_range_semitones", &ProsodyMeasure::f0_range_semitones},
       {"measured/voiced_ratio", &ProsodyMeasure::voiced_ratio},

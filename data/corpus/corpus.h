@@ -17,8 +17,8 @@
 //   /controlled/{pitch,energy,speed,intonation,voice,stress,gender,age}  UTF-8 [N]: what the synthesis was told; "" =
 //   not controlled /levels/{…the same}                                           UTF-8 [N]: measured and calibrated; ""
 //   = undetermined
-//   /measured/{f0_median_hz,f0_range_semitones,voiced_ratio,energy_dbfs,speech_seconds,syllables_per_second}  float
-//   [N], NaN = undetermined
+//   /measured/{f0_mean_hz,f0_median_hz,f0_range_semitones,voiced_ratio,energy_dbfs,speech_seconds,syllables_per_second}
+//   float [N], NaN = undetermined
 #pragma once
 
 #include <cstdint>

@@ -43,12 +43,27 @@ void fill_missing(Calibration& calibration, const Calibration& fallback) {
   }
 }
 
+// Shares of the controlled levels among the utterances that were measured.
+LevelShares counted_shares(const std::vector<const CalibrationTable::Item*>& group, Attribute attribute,
+                           std::optional<float> ProsodyMeasure::*value, const LevelShares& fallback) {
+  const auto names = level_names(attribute);
+  double low = 0, high = 0, count = 0;
+  for (const CalibrationTable::Item* item : group) {
+    if (!(item->measure->*value)) continue;
+    if (item->controlled == nullptr || (*item->controlled)[attribute].empty()) return fallback;
+    low += (*item->controlled)[attribute] == names[0];
+    high += (*item->controlled)[attribute] == names[2];
+    ++count;
+  }
+  return count > 0 ? LevelShares{low / count, high / count} : fallback;
+}
+
 }  // namespace
 
 Calibration calibrate(std::span<const ProsodyMeasure* const> measures, const CalibrationOptions& options) {
   std::vector<float> pitch, energy, speed;
   for (const ProsodyMeasure* measure : measures) {
-    if (measure->f0_median_hz) pitch.push_back(*measure->f0_median_hz);
+    if (measure->f0_mean_hz) pitch.push_back(*measure->f0_mean_hz);
     if (measure->energy_dbfs) energy.push_back(*measure->energy_dbfs);
     if (measure->syllables_per_second) speed.push_back(*measure->syllables_per_second);
   }
@@ -59,7 +74,7 @@ Calibration calibrate(std::span<const ProsodyMeasure* const> measures, const Cal
 
 ProsodyLevels to_levels(const ProsodyMeasure& measure, const Calibration& calibration) {
   ProsodyLevels levels;
-  levels.pitch = level_of(measure.f0_median_hz, calibration.pitch_hz, Attribute::kPitch);
+  levels.pitch = level_of(measure.f0_mean_hz, calibration.pitch_hz, Attribute::kPitch);
   levels.energy = level_of(measure.energy_dbfs, calibration.energy_dbfs, Attribute::kEnergy);
   levels.speed = level_of(measure.syllables_per_second, calibration.syllables_per_second, Attribute::kSpeed);
   levels.intonation = measure.intonation;
@@ -68,17 +83,26 @@ ProsodyLevels to_levels(const ProsodyMeasure& measure, const Calibration& calibr
 }
 
 CalibrationTable CalibrationTable::build(std::span<const Item> items, const CalibrationOptions& options) {
-  std::map<std::string, std::vector<const ProsodyMeasure*>, std::less<>> speakers, genders;
-  std::vector<const ProsodyMeasure*> all;
+  std::map<std::string, std::vector<const Item*>, std::less<>> speakers, genders;
+  std::vector<const Item*> all;
   for (const Item& item : items) {
-    speakers[std::string(item.speaker)].push_back(item.measure);
-    genders[std::string(item.gender)].push_back(item.measure);
-    all.push_back(item.measure);
+    speakers[std::string(item.speaker)].push_back(&item);
+    genders[std::string(item.gender)].push_back(&item);
+    all.push_back(&item);
   }
+  const auto calibrate_group = [&](const std::vector<const Item*>& group) {
+    CalibrationOptions own = options;
+    own.pitch = counted_shares(group, Attribute::kPitch, &ProsodyMeasure::f0_mean_hz, options.pitch);
+    own.energy = counted_shares(group, Attribute::kEnergy, &ProsodyMeasure::energy_dbfs, options.energy);
+    own.speed = counted_shares(group, Attribute::kSpeed, &ProsodyMeasure::syllables_per_second, options.speed);
+    std::vector<const ProsodyMeasure*> measures;
+    for (const Item* item : group) measures.push_back(item->measure);
+    return calibrate(measures, own);
+  };
   CalibrationTable table;
-  for (const auto& [speaker, measures] : speakers) table.by_speaker_[speaker] = calibrate(measures, options);
-  for (const auto& [gender, measures] : genders) table.by_gender_[gender] = calibrate(measures, options);
-  table.corpus_ = calibrate(all, options);
+  for (const auto& [speaker, group] : speakers) table.by_speaker_[speaker] = calibrate_group(group);
+  for (const auto& [gender, group] : genders) table.by_gender_[gender] = calibrate_group(group);
+  table.corpus_ = calibrate_group(all);
   return table;
 }
 

@@ -22,7 +22,7 @@ struct LevelThresholds {
 };
 
 struct Calibration {
-  LevelThresholds pitch_hz, energy_dbfs, syllables_per_second;
+  LevelThresholds pitch_hz /* of the geometric mean F0 */, energy_dbfs, syllables_per_second;
 };
 
 // Shares of the utterances that are to be low and high; the paper's three levels without further knowledge are thirds.
@@ -45,6 +45,9 @@ class CalibrationTable {
   struct Item {
     std::string_view speaker, gender;
     const ProsodyMeasure* measure;
+    // What a synthesis was told, or null. Where a whole group has it, the shares of low and high are counted from it
+    // instead of taken from the options: the same number of utterances is then high by measure as by control.
+    const ProsodyLevels* controlled = nullptr;
   };
   static CalibrationTable build(std::span<const Item> items, const CalibrationOptions& options);
   // Never fails: attributes the speaker has no thresholds for come from the gender, then from the corpus.

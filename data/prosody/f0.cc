@@ -113,6 +113,25 @@ std::vector<float> best_path(const std::vector<Candidates>& frames, float min_hz
   return f0_hz;
 }
 
+// Without its mean, padded by a frame on both sides, low-passed at about 500 Hz (-3 dB) by two moving averages of five:
+// smooth difference functions interpolate well between lags, so that a period of 20.5 samples does not lose to its
+// double.
+std::vector<float> condition(std::span<const float> samples) {
+  double mean = 0;
+  for (float sample : samples) mean += sample;
+  mean /= static_cast<double>(std::max<size_t>(1, samples.size()));
+  std::vector<float> padded(samples.size() + 2 * kFrame, 0.0f);
+  for (size_t i = 0; i < samples.size(); ++i) padded[kFrame + i] = samples[i] - static_cast<float>(mean);
+  constexpr float kTaps[] = {1, 2, 3, 4, 5, 4, 3, 2, 1};
+  std::vector<float> smooth(padded.size(), 0.0f);
+  for (size_t i = 4; i + 4 < padded.size(); ++i) {
+    float sum = 0;
+    for (size_t k = 0; k < 9; ++k) sum += kTaps[k] * padded[i + k - 4];
+    smooth[i] = sum / 25.0f;
+  }
+  return smooth;
+}
+
 float quantile(std::vector<float> values, double q) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(q * static_cast<double>(values.size() - 1));
   std::nth_element(values.begin(), middle, values.end());
@@ -142,14 +161,24 @@ void repair_octaves(const std::vector<Candidates>& frames, std::vector<float>& f
   }
 }
 
+// A voiced piece of less than 40 ms is an onset's noise (a breathy h), not
+// a pitch. Pieces end where F0 jumps by more than a quarter octave between frames.
+void drop_fragments(std::vector<float>& f0_hz) {
+  constexpr size_t kMinFrames = 4;
+  for (size_t begin = 0; begin < f0_hz.size();) {
+    size_t end = begin + 1;
+    if (f0_hz[begin] > 0) {
+      while (end < f0_hz.size() && f0_hz[end] > 0 && std::abs(std::log2(f0_hz[end] / f0_hz[end - 1])) < 0.25f) ++end;
+      if (end - begin < kMinFrames) std::fill(f0_hz.begin() + begin, f0_hz.begin() + end, 0.0f);
+    }
+    begin = end;
+  }
+}
+
 }  // namespace
 
 std::vector<float> track_f0(std::span<const float> samples, const std::vector<bool>& is_speech) {
-  std::vector<float> padded(samples.size() + 2 * kFrame, 0.0f);
-  double mean = 0;
-  for (float sample : samples) mean += sample;
-  mean /= std::max<size_t>(1, samples.size());
-  for (size_t i = 0; i < samples.size(); ++i) padded[kFrame + i] = samples[i] - static_cast<float>(mean);
+  const std::vector<float> padded = condition(samples);
 
   std::vector<Candidates> frames(is_speech.size());
   for (size_t t = 0; t < is_speech.size(); ++t) {
@@ -166,6 +195,7 @@ std::vector<float> track_f0(std::span<const float> samples, const std::vector<bo
     f0_hz = best_path(frames, quantile(voiced, 0.25) / 1.7f, quantile(voiced, 0.75) * 1.8f);
   }
   repair_octaves(frames, f0_hz);
+  drop_fragments(f0_hz);
   return f0_hz;
 }
 

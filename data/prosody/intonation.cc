@@ -7,9 +7,8 @@
 namespace prosodia {
 namespace {
 
-constexpr float kFlatRange = 3.0f;        // semitones
-constexpr float kArm = 3.0f;              // smallest rise or fall that counts
-constexpr float kExpressiveRange = 4.5f;  // of what a parabola leaves unexplained
+constexpr float kFlatRange = 3.0f;  // semitones
+constexpr float kArm = 3.0f;        // smallest rise or fall that counts
 
 float mean(std::span<const float> values) {
   double sum = 0;
@@ -17,29 +16,27 @@ float mean(std::span<const float> values) {
   return static_cast<float>(sum / static_cast<double>(values.size()));
 }
 
-// Least-squares parabola over t in [-1, 1], by orthogonal polynomials on the grid (1, t, t^2 - <t^2>).
-struct Parabola {
-  double c0, c1, c2, mean_t2;
-  double at(double t) const { return c0 + c1 * t + c2 * (t * t - mean_t2); }
-};
-
-Parabola fit_parabola(std::span<const float> y) {
-  const auto count = static_cast<double>(y.size());
-  const auto t_of = [&](size_t i) { return (2.0 * static_cast<double>(i) + 1) / count - 1; };
-  Parabola p{};
-  for (size_t i = 0; i < y.size(); ++i) p.mean_t2 += t_of(i) * t_of(i) / count;
-  double t2 = 0, q2 = 0;
-  for (size_t i = 0; i < y.size(); ++i) {
-    const double t = t_of(i), q = t * t - p.mean_t2;
-    p.c0 += y[i] / count;
-    p.c1 += y[i] * t;
-    p.c2 += y[i] * q;
-    t2 += t * t;
-    q2 += q * q;
+// Extremes of the contour between which it moves by at least `arm`: a zigzag that ignores smaller wiggles. Empty when
+// it never moves that far, two points for one rise or fall, three for one turn.
+std::vector<float> zigzag(std::span<const float> y, float arm) {
+  std::vector<float> pivots;
+  float low = y.front(), high = y.front();  // since the last pivot
+  enum { kUnknown, kUp, kDown } direction = kUnknown;
+  for (float value : y) {
+    if (direction != kUp && value - low >= arm) {
+      pivots.push_back(low);
+      direction = kUp;
+      high = value;
+    } else if (direction != kDown && high - value >= arm) {
+      pivots.push_back(high);
+      direction = kDown;
+      low = value;
+    }
+    low = std::min(low, value);
+    high = std::max(high, value);
   }
-  p.c1 /= t2;
-  p.c2 /= q2;
-  return p;
+  if (direction != kUnknown) pivots.push_back(direction == kUp ? high : low);
+  return pivots;
 }
 
 float range_of(std::vector<float> values) {  // 5th to 95th percentile
@@ -85,25 +82,12 @@ std::string_view classify_contour(std::span<const float> contour) {
   std::vector<float> values(contour.begin(), contour.end());
   if (range_of(values) < kFlatRange) return "flat";
 
-  const Parabola p = fit_parabola(contour);
-  const auto count = static_cast<double>(contour.size());
-  std::vector<float> residual(contour.size());
-  for (size_t i = 0; i < contour.size(); ++i) {
-    residual[i] = contour[i] - static_cast<float>(p.at((2.0 * static_cast<double>(i) + 1) / count - 1));
-  }
-  if (range_of(residual) > kExpressiveRange) return "expressive";
-
-  const double turning = p.c2 != 0 ? -p.c1 / (2 * p.c2) : 2;
-  if (std::abs(turning) < 0.7) {
-    const double top = p.at(turning);
-    const double first = std::abs(top - p.at(-1)), last = std::abs(top - p.at(1));
-    if (std::min(first, last) >= kArm * 0.5 && std::max(first, last) >= kArm) {
-      return p.c2 < 0 ? "rising-falling" : "falling-rising";
-    }
-  }
+  const std::vector<float> pivots = zigzag(contour, kArm);
+  if (pivots.size() > 3) return "expressive";
+  if (pivots.size() == 3) return pivots[1] > pivots[0] ? "rising-falling" : "falling-rising";
   const size_t quarter = contour.size() / 4;
   const float change = mean(contour.last(quarter)) - mean(contour.first(quarter));
-  if (std::abs(change) < kFlatRange) return "flat";
+  if (std::abs(change) < kArm) return "flat";
   return change > 0 ? "rising" : "falling";
 }
 

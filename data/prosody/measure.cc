@@ -5,66 +5,14 @@
 
 #include "data/prosody/f0.h"
 #include "data/prosody/intonation.h"
+#include "data/prosody/speech_frames.h"
 
 namespace prosodia {
 namespace {
 
-constexpr double kHopSeconds = static_cast<double>(kF0HopSamples) / kF0RateHz;
-constexpr float kSilenceDbfs = -75.0f;       // below this nothing is speech
-constexpr float kSpeechBelowPeakDb = 30.0f;  // frames further below the loudest one are pauses
-constexpr int kBridgeFrames = 15;            // gaps up to 150 ms are closures inside speech, longer ones pauses
 constexpr float kMinSpeechSeconds = 0.1f;
 constexpr float kWhisperVoicedRatio = 0.15f;
-constexpr float kMinVoicedFrames = 5;
-
-struct SpeechFrames {
-  std::vector<bool> active;  // loud enough
-  std::vector<bool> speech;  // active, closures bridged
-  double active_square = 0;  // mean square over active frames
-  int active_count = 0, speech_count = 0;
-};
-
-// Frame powers over 25 ms at the tracker's hop, on the original samples so that energy keeps its full bandwidth.
-SpeechFrames find_speech(const AudioClip& clip) {
-  const double rate = clip.sample_rate_hz;
-  const auto total = static_cast<std::ptrdiff_t>(clip.samples.size());
-  const auto frames = static_cast<size_t>(static_cast<double>(total) / rate / kHopSeconds) + 1;
-  const auto half = static_cast<std::ptrdiff_t>(0.0125 * rate);
-  std::vector<double> running(clip.samples.size() + 1, 0.0);
-  for (size_t i = 0; i < clip.samples.size(); ++i) {
-    running[i + 1] = running[i] + static_cast<double>(clip.samples[i]) * clip.samples[i];
-  }
-  std::vector<double> power(frames, 0.0);
-  double loudest = 0;
-  for (size_t t = 0; t < frames; ++t) {
-    const auto centre = static_cast<std::ptrdiff_t>(std::lround(static_cast<double>(t) * kHopSeconds * rate));
-    const auto begin = std::clamp<std::ptrdiff_t>(centre - half, 0, total);
-    const auto end = std::clamp<std::ptrdiff_t>(centre + half, 0, total);
-    power[t] = std::max(0.0, running[static_cast<size_t>(end)] - running[static_cast<size_t>(begin)]) /
-               static_cast<double>(2 * half);
-    loudest = std::max(loudest, power[t]);
-  }
-  const double threshold =
-      std::max(loudest * std::pow(10.0, -kSpeechBelowPeakDb / 10), std::pow(10.0, kSilenceDbfs / 10));
-  SpeechFrames result;
-  result.active.assign(frames, false);
-  result.speech.assign(frames, false);
-  std::ptrdiff_t last_active = -1;
-  for (size_t t = 0; t < frames; ++t) {
-    if (power[t] < threshold) continue;
-    result.active[t] = result.speech[t] = true;
-    result.active_square += power[t];
-    ++result.active_count;
-    const auto now = static_cast<std::ptrdiff_t>(t);
-    if (last_active >= 0 && now - last_active - 1 <= kBridgeFrames) {
-      for (auto gap = last_active + 1; gap < now; ++gap) result.speech[static_cast<size_t>(gap)] = true;
-    }
-    last_active = now;
-  }
-  if (result.active_count > 0) result.active_square /= result.active_count;
-  result.speech_count = static_cast<int>(std::count(result.speech.begin(), result.speech.end(), true));
-  return result;
-}
+constexpr size_t kMinVoicedFrames = 5;
 
 Status check_measurable(const AudioClip& clip) {
   if (clip.samples.empty()) return fail(ErrorCode::kInvalidInput, "the clip has no samples");
@@ -94,6 +42,9 @@ void measure_voicing(const std::vector<float>& f0_hz, int active_frames, Prosody
         fmt::format("unvoiced: {} of {} speech frames have a pitch; F0 is undetermined", voiced.size(), active_frames));
     return;
   }
+  double log_sum = 0;
+  for (float f0 : voiced) log_sum += std::log(f0);
+  measure.f0_mean_hz = static_cast<float>(std::exp(log_sum / static_cast<double>(voiced.size())));
   measure.f0_median_hz = median(voiced);
   std::sort(voiced.begin(), voiced.end());
   const size_t cut = voiced.size() / 20;
@@ -116,14 +67,14 @@ Result<ProsodyMeasure> measure_prosody(const AudioClip& clip, std::optional<std:
     measure.problems.push_back(fmt::format("no speech: nothing is louder than {} dBFS", kSilenceDbfs));
     return measure;
   }
-  const auto speech_seconds = static_cast<float>(frames.speech_count * kHopSeconds);
+  const auto speech_seconds = static_cast<float>(frames.speech_count * kSpeechHopSeconds);
   if (speech_seconds < kMinSpeechSeconds) {
     measure.problems.push_back(
         fmt::format("only {:.2f} s of speech; at least {} s are needed", speech_seconds, kMinSpeechSeconds));
     return measure;
   }
   measure.speech_seconds = speech_seconds;
-  measure.energy_dbfs = static_cast<float>(10.0 * std::log10(frames.active_square));
+  measure.energy_dbfs = frames.energy_dbfs;
   const auto clipped =
       std::count_if(clip.samples.begin(), clip.samples.end(), [](float s) { return std::abs(s) >= 0.9999f; });
   if (static_cast<double>(clipped) > 0.01 * static_cast<double>(clip.samples.size())) {

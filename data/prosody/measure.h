@@ -20,6 +20,7 @@
 namespace prosodia {
 
 struct ProsodyMeasure {
+  std::optional<float> f0_mean_hz;            // geometric mean over voiced frames: what the pitch level is taken from
   std::optional<float> f0_median_hz;          // median over voiced frames
   std::optional<float> f0_range_semitones;    // 5th to 95th percentile over voiced frames
   std::optional<float> voiced_ratio;          // voiced frames / speech frames, 0..1
