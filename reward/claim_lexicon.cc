@@ -151,7 +151,7 @@ ClaimLexicon::ClaimLexicon() {
             "spoken,delivered,kept,keeps,through,makes,make");
   add_class(WordClass::kTrailer,
             "level,levels,range,throughout,overall,here,indeed,enough,end,side,again,now,still,respectively,initially,"
-            "voiced,paced");
+            "paced");
   add_class(WordClass::kSpeechNoun,
             "words,word,utterance,utterances,speaker,speaking,talking,articulation,manner,way,sentence,phrases,"
             "phrase,syllables,clip,audio,recording,enunciation");

@@ -104,7 +104,7 @@ class SentenceParser {
         return level == "low" ? 0 : level == "normal" ? 1 : level == "high" ? 2 : -1;
       };
       const int from = rank(items_[i + 1]), end = rank(last);
-      items_[i + 1].entry = &kPlainEntry;
+      items_[i + 1].entry = items_[to].entry = &kPlainEntry;
       static const std::string_view kRising[] = {"rising"}, kFalling[] = {"falling"};
       const bool moves = from >= 0 && end >= 0 && from != end;
       last.entry = moves ? ClaimLexicon::instance().match(end > from ? kRising : kFalling, 0) : &kPlainEntry;
@@ -180,12 +180,13 @@ class SentenceParser {
         case WordClass::kAnd:
         case WordClass::kContrast:
         case WordClass::kComma:
+        case WordClass::kNegator:  // "low rather than high pitch"
           if (!level_follows(j)) return std::nullopt;
           found.over_conjunction = true;
           break;
         case WordClass::kFunction: {
-          const bool joins =
-              (item.word == "in" && j == i + 1) || (item.word == "of" && items_[j - 1].is(WordClass::kTrailer));
+          const bool joins = (item.word == "in" && items_[j - 1].is(WordClass::kLevel)) ||
+                             (item.word == "of" && items_[j - 1].is(WordClass::kTrailer));
           if (!joins) return std::nullopt;
           break;
         }
@@ -361,8 +362,9 @@ std::vector<Claim> parse_claims(std::string_view think) {
     const size_t first = claims.size();
     SentenceParser(sentence).run(claims);
     append_stress_claims(sentence, claims);
-    std::stable_sort(claims.begin() + static_cast<ptrdiff_t>(first), claims.end(),
-                     [](const Claim& a, const Claim& b) { return a.begin < b.begin; });
+    std::stable_sort(claims.begin() + static_cast<ptrdiff_t>(first), claims.end(), [](const Claim& a, const Claim& b) {
+      return std::pair(a.begin, a.attribute) < std::pair(b.begin, b.attribute);
+    });
   }
   return claims;
 }

@@ -74,6 +74,7 @@ std::vector<size_t> stressed_words(const ClaimSentence& sentence, size_t at) {
 bool is_negated(const ClaimSentence& sentence, size_t at) {
   for (size_t i = at; i-- > 0 && at - i <= 4;) {
     const std::string_view word = sentence[i].text;
+    if (quoted(sentence[i])) continue;
     if (word == ",") return false;
     if (one_of(word, {"no", "not", "without", "never", "neither"}) || word.ends_with("n't")) return true;
   }

@@ -52,6 +52,7 @@ def main() -> None:
     found = importlib.metadata.version("trl")
     if found != VERSION:
         sys.exit(f"expected trl {VERSION}, found {found}")
+    torch.set_default_dtype(torch.float64)  # nanstd's count / (count - 1) takes the default type
     code = compile(trl_source(), "trl", "exec")
     rng = random.Random(20260117)
     nan = float("nan")
