@@ -1,4 +1,3 @@
-#include <ATen/Parallel.h>
 
 #include "tests/unit/ops/testing.h"
 

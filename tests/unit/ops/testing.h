@@ -3,6 +3,7 @@
 #pragma once
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -16,6 +17,9 @@
 namespace prosodia::ops {
 
 using Tensors = std::vector<at::Tensor>;
+
+// One thread, as the product's processes run; the thread tests set their own number.
+inline const bool kSingleThread = (at::set_num_threads(1), true);
 
 // Normal numbers from ATen's generator with a fixed seed.
 inline at::Tensor randn(std::vector<int64_t> shape, uint64_t seed, double scale = 1.0) {
