@@ -80,6 +80,10 @@ ClientCore::Frames ClientCore::on_frame(std::span<const std::byte> bytes, int64_
     default:
       break;
   }
+  if (header.type == MessageType::kRefused) {
+    on_refused(*view);
+    return {};
+  }
   if (state_ != ClientState::kLive) return {};  // late frames around a reconnect; the coordinator sends them again
   if (life > welcome_->life) return begin_hello(now_ms);
   switch (header.type) {
@@ -109,24 +113,30 @@ ClientCore::Frames ClientCore::on_frame(std::span<const std::byte> bytes, int64_
         settle(ack->acked_seq);
       }
       return {};
-    case MessageType::kRefused:
-      if (const auto refused = decode<Refused>(view->payload)) {
-        stats_.refused += pending_.contains(refused->refused_seq);
-        settle(refused->refused_seq);
-        if (refused->reason == RefusalReason::kStaleEpoch) {
-          state_ = ClientState::kFenced;
-          failure_ = refused->detail;
-        }
-      }
-      return {};
     default:
       ++stats_.bad_frames;
       return {};
   }
 }
 
+void ClientCore::on_refused(const FrameView& view) {
+  const auto refused = decode<Refused>(view.payload);
+  if (!refused) return;
+  stats_.refused += pending_.contains(refused->refused_seq);
+  settle(refused->refused_seq);
+  if (refused->reason != RefusalReason::kStaleEpoch) return;
+  state_ = ClientState::kFenced;
+  failure_ = refused->detail;
+}
+
 ClientCore::Frames ClientCore::on_welcome(const Welcome& welcome, int64_t now_ms) {
   if (state_ != ClientState::kHelloSent) return {};  // answers a repeated Hello
+  if (welcome_ && welcome_->run_id != welcome.run_id) {
+    state_ = ClientState::kRejected;
+    failure_ = fmt::format("the coordinator now serves run {:016x}, this worker belongs to run {:016x}: restart it",
+                           welcome.run_id.value, welcome_->run_id.value);
+    return {};
+  }
   const bool new_life = welcome_ && welcome_->life != welcome.life;
   if (new_life) {
     std::erase_if(tasks_, [&](const Task& task) {

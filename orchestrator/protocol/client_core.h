@@ -9,7 +9,8 @@
 // | kHelloSent | Reject                         | kRejected  | next_task fails with the reason                     |
 // | kHelloSent | poll, hello_retry passed       | kHelloSent | Hello again                                         |
 // | kLive      | HelloRequest, a newer life     | kHelloSent | Hello                                               |
-// | kLive      | Refused(kStaleEpoch)           | kFenced    | next_task fails                                     |
+// | kHelloSent, kLive | Refused(kStaleEpoch)    | kFenced    | next_task fails                                     |
+// | kHelloSent | Welcome of another run         | kRejected  | next_task fails                                     |
 // | kLive      | task                           | kLive      | queue it once a lease id                            |
 // | kLive      | ResultAck, Refused             | kLive      | forget the pending message                          |
 // | any        | a frame of an older life       | same       | dropped, counted                                    |
@@ -77,6 +78,7 @@ class ClientCore {
   std::vector<std::byte> frame_of(LeaseId lease, uint64_t seq, const M& message) const;
   std::vector<std::byte> hello();
   Frames begin_hello(int64_t now_ms);
+  void on_refused(const FrameView& view);
   Frames on_welcome(const Welcome& welcome, int64_t now_ms);
   template <class M>
   void queue_decoded(const FrameView& view);

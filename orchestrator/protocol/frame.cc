@@ -96,7 +96,7 @@ Result<FrameView> decode_frame(std::span<const std::byte> bytes, size_t max_payl
   }
   ByteReader reader(bytes);
   if (reader.get<uint32_t>() != kFrameMagic) {
-    return fail(ErrorCode::kInvalidInput, "not a Prosodia frame (wrong magic): is the endpoint the right one?");
+    return fail(ErrorCode::kCorruption, "not a Prosodia frame (wrong magic): is the endpoint the right one?");
   }
   if (const auto version = reader.get<uint16_t>(); version != kFrameVersion) {
     return fail(ErrorCode::kInvalidInput, "frame version {}: this program speaks {}; run the same release everywhere",

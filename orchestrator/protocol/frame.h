@@ -80,8 +80,8 @@ struct FrameView {
 
 std::vector<std::byte> encode_frame(const FrameHeader& header, std::span<const std::byte> payload);
 
-// kInvalidInput: not our protocol, another header version, unknown flags, or longer than `max_payload`.
-// kCorruption: truncated, trailing bytes, or wrong CRC. The view points into `bytes`.
+// kInvalidInput: a frame of another release (header version, flags, type), or longer than `max_payload`.
+// kCorruption: not our protocol, truncated, trailing bytes, or wrong CRC. The view points into `bytes`.
 Result<FrameView> decode_frame(std::span<const std::byte> bytes, size_t max_payload);
 
 }  // namespace prosodia::protocol

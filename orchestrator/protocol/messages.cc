@@ -54,6 +54,8 @@ std::string_view name(RefusalReason reason) {
       return "out_of_order";
     case RefusalReason::kBadRole:
       return "bad_role";
+    case RefusalReason::kIncomplete:
+      return "incomplete";
   }
   return "unknown";
 }
@@ -254,7 +256,7 @@ void visit(A& a, M& m, Of<ResultAck>) {
 template <class A, class M>
 void visit(A& a, M& m, Of<Refused>) {
   a.number(m.refused_seq);
-  a.enumerator(m.reason, RefusalReason::kStaleLease, RefusalReason::kBadRole);
+  a.enumerator(m.reason, RefusalReason::kStaleLease, RefusalReason::kIncomplete);
   a.reason(m.detail, Limits::kReasonBytes);
 }
 

@@ -1,0 +1,36 @@
+// Bytes of the coordinator's journal records (data/store/journal.h frames and checks them). Meaning: core/records.h.
+//
+// | type | record          | payload (little-endian; message = u32 length, then the message's own grammar) |
+// |------|-----------------|-------------------------------------------------------------------------------------------|
+// | 1    | RunCreated      | format:u32 run_id:u64 config:digest dataset:digest seed:u64 P:u32 K:u32 lag:u32 | | 2    |
+// LifeStarted     | life:u64                                                                                  | | 3 |
+// InitialWeights  | digest                                                                                    | | 4 |
+// GateDecided     | step:u64 gate:f64                                                                         | | 5 |
+// GroupSampled    | worker:text RolloutResult:message                                                         | | 6 |
+// GroupScored     | tries:u32 worker:text RewardResult:message                                                | | 7 |
+// StepBatched     | step:u64 batch:digest                                                                     | | 8 |
+// StepTrained     | run_digest:digest rollout,reward,train,wait,step:f64 (seconds) StepDone:message           | | 9 |
+// CheckpointSaved | version:u64 path:text                                                                     | | 10 |
+// RunComplete     | steps:u64 run_digest:digest                                                               |
+//
+// Thread rule: pure functions. Failure rule: decode gives kCorruption naming the record type; it never aborts.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "data/base/status.h"
+#include "orchestrator/core/records.h"
+
+namespace prosodia {
+
+struct EncodedRecord {
+  uint16_t type = 0;
+  std::vector<std::byte> payload;
+};
+EncodedRecord encode_record(const core::Record& record);
+Result<core::Record> decode_record(uint16_t type, std::span<const std::byte> payload);
+
+}  // namespace prosodia

@@ -1,0 +1,72 @@
+// Leases: one group, one worker, one task, until a deadline that progress renews.
+//
+// | state   | event       | next        | counter              | the group                          |
+// |---------|-------------|-------------|----------------------|------------------------------------|
+// | kActive | kResult     | kCompleted  |                      | moves on                           |
+// | kActive | kFailure    | kFailed     | tasks_failed         | is queued again, a try is counted  |
+// | kActive | kDeadline   | kExpired    | leases_expired       | is queued again                    |
+// | kActive | kNotHeld    | kLost       | leases_lost          | is queued again: it never arrived  |
+// | kActive | kWorkerLost | kRevoked    | leases_revoked       | is queued again                    |
+// | kActive | kOvertaken  | kSuperseded | leases_superseded    | has a result from elsewhere        |
+// Nothing leaves an ended state. A result for one is acknowledged again when it is the one that was accepted
+// (kCompleted), and refused and counted otherwise.
+//
+// Lease ids are (coordinator life << 32) + counter, so they are never reused. Thread rule: single thread.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "data/base/ids.h"
+
+namespace prosodia::core {
+
+enum class LeaseState : uint8_t { kActive, kCompleted, kFailed, kExpired, kLost, kRevoked, kSuperseded };
+enum class LeaseEvent : uint8_t { kResult, kFailure, kDeadline, kNotHeld, kWorkerLost, kOvertaken };
+std::optional<LeaseState> next_state(LeaseState state, LeaseEvent event);
+
+enum class LeaseKind : uint8_t { kRollout, kReward };
+
+struct Lease {
+  LeaseId id;
+  LeaseKind kind = LeaseKind::kRollout;
+  GroupId group;
+  std::string peer;
+  int64_t granted_ms = 0;
+  int64_t deadline_ms = 0;
+  uint64_t progress = 0;
+};
+
+class LeaseTable {
+ public:
+  explicit LeaseTable(uint64_t life) : life_(life) {}
+
+  LeaseId next_id() { return LeaseId((life_ << 32) + ++counter_); }
+  bool of_this_life(LeaseId id) const { return (id.value >> 32) == life_; }
+
+  const Lease& grant(LeaseKind kind, GroupId group, const std::string& peer, int64_t now_ms, int64_t duration_ms);
+  const Lease* active(LeaseId id) const;
+  const Lease* active_for(LeaseKind kind, GroupId group) const;
+  void progress(LeaseId id, uint64_t counter, int64_t now_ms, int64_t duration_ms);
+  // Ends an active lease and returns it.
+  Lease end(LeaseId id, LeaseEvent event);
+  // State of an ended lease while it is remembered (the last 65,536).
+  std::optional<LeaseState> ended(LeaseId id) const;
+  std::vector<LeaseId> overdue(int64_t now_ms) const;  // in id order
+  size_t active_count() const { return active_.size(); }
+
+ private:
+  uint64_t life_;
+  uint64_t counter_ = 0;
+  std::map<LeaseId, Lease> active_;
+  std::map<std::pair<LeaseKind, GroupId>, LeaseId> by_group_;
+  std::unordered_map<LeaseId, LeaseState> ended_;
+  std::deque<LeaseId> ended_order_;
+};
+
+}  // namespace prosodia::core

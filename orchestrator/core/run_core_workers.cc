@@ -1,0 +1,163 @@
+// RunCore: who is there. Hello, heartbeats, death, and what happens to the leases of those who left.
+#include <algorithm>
+
+#include "data/base/check.h"
+#include "orchestrator/core/run_core_send.h"
+
+namespace prosodia::core {
+
+using namespace protocol;
+
+namespace {
+constexpr int64_t kForgetAfterPeriods = 100;
+}
+
+std::optional<Reject> RunCore::check_hello(const Hello& hello) const {
+  if (hello.protocol_min > kProtocolMax || hello.protocol_max < kProtocolMin) {
+    return Reject{RejectCode::kProtocolVersion,
+                  fmt::format("{} speaks protocol {} to {}, the coordinator {} to {}: run the same release everywhere",
+                              hello.name, hello.protocol_min, hello.protocol_max, kProtocolMin, kProtocolMax)};
+  }
+  if (hello.config_digest != options_.config_digest) {
+    return Reject{RejectCode::kConfigDigest,
+                  fmt::format("{} was started with configuration {}, the run has {}: start it with the run folder's "
+                              "config.ini",
+                              hello.name, hello.config_digest.short_hex(), options_.config_digest.short_hex())};
+  }
+  if (hello.name.empty() || hello.slots == 0 || hello.slots > Limits::kLeases) {
+    return Reject{RejectCode::kBadHello,
+                  fmt::format("name '{}' with {} slots: expected a name and at least 1 slot", hello.name, hello.slots)};
+  }
+  if (workers_.all().size() >= options_.max_workers) {
+    return Reject{RejectCode::kFull, fmt::format("{} workers are known already", workers_.all().size())};
+  }
+  return std::nullopt;
+}
+
+void RunCore::on_hello(const std::string& peer, const FrameView& frame, int64_t now_ms) {
+  // The two versions lead every Hello; a release whose other fields we cannot read still gets the right reason.
+  const auto hello = decode<Hello>(frame.payload);
+  if (!hello) {
+    ++counters_.hellos_rejected;
+    send(peer, Reject{RejectCode::kProtocolVersion, fmt::format("{}; this coordinator speaks protocol {} to {}",
+                                                                hello.error().message, kProtocolMin, kProtocolMax)});
+    return;
+  }
+  if (const auto reject = check_hello(*hello)) {
+    ++counters_.hellos_rejected;
+    send(peer, *reject);
+    return;
+  }
+  if (Worker* known = workers_.find(peer)) {
+    if (known->state == WorkerState::kFenced) {
+      refuse(*known, frame.header, RefusalReason::kStaleEpoch, fmt::format("a newer process runs as {}", known->name));
+      return;
+    }
+  }
+  replace_namesake(*hello, peer);
+  hello_asked_ms_.erase(peer);
+  Worker& worker = workers_.hello(peer, *hello, frame.header.sender_epoch, now_ms);
+  if (worker.role == Role::kLearner) {
+    on_learner_hello(worker, *hello, now_ms);
+  } else {
+    welcome(worker, PolicyVersion(0));
+  }
+}
+
+void RunCore::replace_namesake(const Hello& hello, const std::string& peer) {
+  Worker* old = workers_.by_name(hello.name);
+  // One learner at a time, whatever it is called.
+  if (hello.role == Role::kLearner && learner_.state != LearnerState::kAbsent && learner_.peer != peer) {
+    old = workers_.find(learner_.peer);
+  }
+  if (old == nullptr || old->peer == peer) return;
+  if (old->state != WorkerState::kLive && old->state != WorkerState::kDead) return;
+  ++counters_.workers_fenced;
+  lose_worker(*old, WorkerEvent::kReplaced, old->last_heard_ms);
+}
+
+void RunCore::welcome(const Worker& worker, PolicyVersion resume) {
+  Welcome welcome;
+  welcome.run_id = run_id_;
+  welcome.protocol = kProtocolMax;
+  welcome.heartbeat_ms = options_.heartbeat_ms;
+  welcome.life = life_;
+  welcome.resume_version = resume;
+  send(worker.peer, welcome);
+}
+
+void RunCore::on_heartbeat(Worker& worker, const Heartbeat& beat, int64_t now_ms) {
+  send(worker.peer, Ping{});
+  std::set<LeaseId> held;
+  for (const auto& [lease, progress] : beat.leases) {
+    held.insert(lease);
+    const Lease* active = leases_.active(lease);
+    if (active == nullptr || active->peer != worker.peer) continue;
+    const int64_t duration = active->kind == LeaseKind::kRollout ? options_.rollout_lease_ms : options_.reward_lease_ms;
+    leases_.progress(lease, progress, now_ms, duration);
+  }
+  const int64_t old_enough_ms = now_ms - int64_t{options_.missed_heartbeats} * options_.heartbeat_ms;
+  const std::set<LeaseId> granted = worker.leases;  // the loop changes worker.leases
+  for (LeaseId id : granted) {
+    const Lease* lease = leases_.active(id);
+    if (held.contains(id) || lease->granted_ms > old_enough_ms) continue;
+    ++counters_.leases_lost[static_cast<size_t>(lease->kind)];
+    const Lease ended = leases_.end(id, LeaseEvent::kNotHeld);
+    workers_.remove_lease(worker, id);
+    return_group(ended, now_ms);
+  }
+  if (is_current_learner(worker) && learner_.state == LearnerState::kTraining && !held.contains(learner_.lease) &&
+      learner_.batch_sent_ms <= old_enough_ms) {
+    ++counters_.batches_resent;
+    learner_.batch_sent_ms = now_ms;
+    send_batch_frame(learner_.next_step);
+  }
+}
+
+void RunCore::lose_worker(Worker& worker, WorkerEvent why, int64_t now_ms) {
+  if (!workers_.apply(worker, why)) return;
+  const std::set<LeaseId> granted = worker.leases;
+  for (LeaseId id : granted) {
+    const Lease lease = leases_.end(id, LeaseEvent::kWorkerLost);
+    ++counters_.leases_revoked[static_cast<size_t>(lease.kind)];
+    workers_.remove_lease(worker, id);
+    return_group(lease, now_ms);
+  }
+  if (is_current_learner(worker)) lose_learner(now_ms);
+}
+
+// A lease ended without a result: the group waits for another worker.
+void RunCore::return_group(const Lease& lease, int64_t not_before_ms) {
+  Group* group = groups_.find(lease.group);
+  PROSODIA_CHECK(group != nullptr, "lease {} of the unknown group {}", lease.id, lease.group);
+  groups_.apply(*group, lease.kind == LeaseKind::kRollout ? GroupEvent::kRolloutLost : GroupEvent::kRewardLost);
+  group->not_before_ms = not_before_ms;
+  if (++group->lost_leases < options_.max_lost_leases) return;
+  fail_run(ErrorCode::kUnavailable,
+           fmt::format("group {} (step {}, dataset row {}) was given to {} workers that died or fell silent: look at "
+                       "the workers' logs; the row may crash them. Last failure: {}",
+                       group->id, plan_.step_of(group->id), plan_.row_of(group->id), group->lost_leases,
+                       group->last_failure.empty() ? "none reported" : group->last_failure));
+}
+
+void RunCore::expire_leases(int64_t now_ms) {
+  for (LeaseId id : leases_.overdue(now_ms)) {
+    const Lease lease = leases_.end(id, LeaseEvent::kDeadline);
+    ++counters_.leases_expired[static_cast<size_t>(lease.kind)];
+    if (Worker* worker = workers_.find(lease.peer)) workers_.remove_lease(*worker, id);
+    return_group(lease, now_ms);
+  }
+}
+
+void RunCore::bury_silent(int64_t now_ms) {
+  const int64_t period_ms = options_.heartbeat_ms;
+  const int64_t silent_since_ms = now_ms - period_ms * options_.missed_heartbeats;
+  for (auto& [peer, worker] : workers_.all()) {
+    if (worker.state != WorkerState::kLive || worker.last_heard_ms > silent_since_ms) continue;
+    ++counters_.workers_lost;
+    lose_worker(worker, WorkerEvent::kSilence, now_ms);
+  }
+  workers_.forget_ended(now_ms - period_ms * kForgetAfterPeriods);
+}
+
+}  // namespace prosodia::core
