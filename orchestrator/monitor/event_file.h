@@ -1,0 +1,51 @@
+// Implements TensorBoard's event files without protobuf: TFRecord framing (u64 length, masked CRC-32C of it, data,
+// masked CRC-32C of the data) around hand-encoded Event messages (tensorflow/core/util/event.proto,
+// framework/summary.proto).
+//
+// One new file per process start; the second event is a START session log at `first_step`, on which readers discard
+// what earlier files say about that step and later ones. Called by the coordinator through MonitorSinks; single thread.
+// Every add_… reaches the operating system before it returns; sync() makes it durable. Failures: kStorage.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "data/store/fs.h"
+
+namespace prosodia {
+
+struct EventFileOptions {
+  std::string host = "localhost";  // in the file's name
+  uint64_t process_id = 0;         // in the file's name
+  double wall_time = 0;            // Unix seconds
+  uint64_t first_step = 1;         // the first step this process will write
+};
+
+class EventFileWriter {
+ public:
+  // Creates DIR/events.out.tfevents.<seconds>.<host>.<pid>.0; its seconds are later than those of every file already
+  // there, because readers take the files in the order of their names.
+  static Result<std::unique_ptr<EventFileWriter>> create(FileSystem&, const std::filesystem::path& dir,
+                                                         const EventFileOptions&);
+
+  Status add_scalars(uint64_t step, double wall_time, const std::map<std::string, double>& scalars);
+  Status add_text(uint64_t step, double wall_time, std::string_view tag, std::string_view markdown);
+  // Up to 30 buckets of equal width between the smallest and the largest value. Non-finite values are left out.
+  Status add_histogram(uint64_t step, double wall_time, std::string_view tag, std::span<const double> values);
+  Status sync() { return file_->sync(); }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  EventFileWriter(std::filesystem::path path, std::unique_ptr<WritableFile> file);
+  Status write_event(std::string_view event);
+  Status write_summary(uint64_t step, double wall_time, std::string_view summary);
+  std::filesystem::path path_;
+  std::unique_ptr<WritableFile> file_;
+};
+
+}  // namespace prosodia

@@ -1,0 +1,59 @@
+#include "orchestrator/monitor/run_history.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace prosodia {
+
+void RunHistory::put(const std::string& name, double step, double value) {
+  if (std::isfinite(value)) series_[name].push_back({step, value});
+}
+
+void RunHistory::add(const StepReport& report) {
+  const auto step = static_cast<double>(report.step);
+  for (const auto& [name, value] : report.metrics) put(name, step, value);
+  for (const auto& [phase, seconds] : report.phase_seconds) put("timing_s/" + phase, step, seconds);
+  if (last_step_ == 0) first_wall_time_ = report.wall_time;
+  last_step_ = std::max(last_step_, report.step);
+  total_steps_ = std::max(total_steps_, report.total_steps);
+  last_wall_time_ = report.wall_time;
+}
+
+std::vector<CurvePoint> RunHistory::curve(const std::string& metric, size_t max_points) const {
+  const auto it = series_.find(metric);
+  if (it == series_.end()) return {};
+  const std::vector<Point>& points = it->second;
+  const double window = std::max(1.0, static_cast<double>(points.size()) / 20);
+  const double decay = 1 - 2 / (window + 1);
+  std::vector<CurvePoint> all;
+  double average = 0, weight = 0;
+  for (const Point& point : points) {
+    average = decay * average + (1 - decay) * point.value;
+    weight = decay * weight + (1 - decay);
+    all.push_back({point.step, point.value, average / weight});
+  }
+  const size_t stride = (all.size() + max_points - 1) / std::max<size_t>(max_points, 1);
+  if (stride <= 1) return all;
+  std::vector<CurvePoint> thinned;
+  for (size_t begin = 0; begin < all.size(); begin += stride) {
+    const size_t end = std::min(begin + stride, all.size());
+    CurvePoint sum;
+    for (size_t i = begin; i < end; ++i) sum.value += all[i].value;
+    thinned.push_back({all[end - 1].step, sum.value / static_cast<double>(end - begin), all[end - 1].smoothed});
+  }
+  return thinned;
+}
+
+std::vector<std::string> RunHistory::names_with_prefix(const std::string& prefix) const {
+  std::vector<std::string> names;
+  for (auto it = series_.lower_bound(prefix); it != series_.end() && it->first.starts_with(prefix); ++it)
+    names.push_back(it->first);
+  return names;
+}
+
+double RunHistory::last(const std::string& metric) const {
+  const auto it = series_.find(metric);
+  return it == series_.end() ? std::nan("") : it->second.back().value;
+}
+
+}  // namespace prosodia

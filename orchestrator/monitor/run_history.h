@@ -1,0 +1,44 @@
+// The curves of a run in memory: every metric's values by step, smoothed and thinned for drawing.
+//
+// Filled from metrics.jsonl on resume and by `report`, then step by step. Single thread; cannot fail.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "orchestrator/monitor/step_report.h"
+
+namespace prosodia {
+
+struct CurvePoint {
+  double step = 0, value = 0, smoothed = 0;
+};
+
+class RunHistory {
+ public:
+  void add(const StepReport&);  // phase times become "timing_s/<phase>"; non-finite values are left out
+  // At most max_points, each the mean of a range of steps. Smoothing: exponential moving average, without bias at the
+  // beginning, over about a twentieth of the run so far.
+  std::vector<CurvePoint> curve(const std::string& metric, size_t max_points = 400) const;
+  bool has(const std::string& metric) const { return series_.contains(metric); }
+  std::vector<std::string> names_with_prefix(const std::string& prefix) const;
+  double last(const std::string& metric) const;  // NaN when there is none
+
+  uint64_t last_step() const { return last_step_; }
+  uint64_t total_steps() const { return total_steps_; }
+  double first_wall_time() const { return first_wall_time_; }
+  double last_wall_time() const { return last_wall_time_; }
+
+ private:
+  struct Point {
+    double step, value;
+  };
+  void put(const std::string& name, double step, double value);
+  std::map<std::string, std::vector<Point>> series_;
+  uint64_t last_step_ = 0, total_steps_ = 0;
+  double first_wall_time_ = 0, last_wall_time_ = 0;
+};
+
+}  // namespace prosodia
