@@ -1,0 +1,39 @@
+// The reward worker: sampled groups in, rewards out.
+//
+//   waits for     does                                                     when that fails
+//   a lease       rules and faithfulness; when R_t counts, the scorer on   a row that cannot be scored: reports the
+//   lease
+//                 its own thread with a time limit (timed_scorer.h)         as failed. Scores missing: sends what there
+//                 is,
+//                                                                           with a status each; the coordinator has the
+//                                                                           group scored again
+//   a result sent WorkerClient keeps it until acked                         –
+//
+// Heartbeats go out from WorkerClient's thread whatever happens here; while a scorer works, its lease's progress
+// counter grows until the time limit, so that a long limit does not lose the lease and a stuck scorer does not keep it.
+//
+// Thread rule: runs in the calling thread. Failure rule: returns when the coordinator says Shutdown (its exit code as
+// Status), when `stop_requested` (kInterrupted), or when the coordinator is lost (kUnavailable).
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+
+#include "data/base/status.h"
+#include "orchestrator/protocol/worker_client.h"
+#include "reward/group_reward.h"
+#include "reward/reasoning_scorer.h"
+
+namespace prosodia {
+
+struct RewardWorkerOptions {
+  RewardOptions reward;                               // validated here: kUsage
+  std::shared_ptr<ReasoningScorer> scorer;            // scorer_factory.h; may be null when weights.reasoning is 0
+  std::chrono::milliseconds reasoning_limit{60'000};  // --reward_timeout_s, for a whole group; > 0
+  std::function<bool()> stop_requested = [] { return false; };  // polled several times a second
+};
+
+Status run_reward_worker(const RewardWorkerOptions& options, protocol::WorkerClient& client);
+
+}  // namespace prosodia
