@@ -20,14 +20,12 @@
 
 #include "data/base/status.h"
 #include "data/store/checkpoint_dir.h"
-#include "orchestrator/protocol/bulk.h"
 #include "workers/learner/collective.h"
+#include "workers/learner/grpo_outcome.h"
 #include "workers/learner/optimizer.h"
 #include "workers/model/model.h"
 
 namespace prosodia {
-
-using PackedWeights = std::shared_ptr<const protocol::Snapshot>;  // workers/model/weights.h; immutable
 
 struct TrainingState {
   int64_t step = 0;                          // optimizer steps done = policy version

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "data/base/check.h"
 
 namespace prosodia {
@@ -81,12 +83,16 @@ std::vector<SequenceStats> sequence_stats(std::span<const int64_t> offsets, cons
   std::vector<SequenceStats> stats(offsets.size() - 1);
   for (size_t s = 0; s < stats.size(); ++s) {
     const int64_t begin = offsets[s], end = offsets[s + 1];
+    if (begin == end) continue;
+    const auto [least, most] = std::minmax_element(data + 4 * rows + begin, data + 4 * rows + end);
     stats[s] = {static_cast<double>(end - begin),
                 sum(0, begin, end),
                 sum(1, begin, end),
                 sum(2, begin, end),
                 sum(3, begin, end),
-                sum(4, begin, end)};
+                sum(4, begin, end),
+                *least,
+                *most};
   }
   return stats;
 }

@@ -20,32 +20,12 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <optional>
 #include <span>
-#include <string_view>
 #include <vector>
 
-#include "data/base/status.h"
+#include "workers/learner/grpo_options.h"
 
 namespace prosodia {
-
-enum class LossType { kGrpo, kDapo, kBnpo, kDrGrpo };
-std::string_view name(LossType type);                      // "grpo", "dapo", "bnpo", "dr_grpo"
-Result<LossType> parse_loss_type(std::string_view text);   // kUsage, naming the four words
-enum class ImportanceSamplingLevel { kToken, kSequence };  // kSequence = GSPO
-std::string_view name(ImportanceSamplingLevel level);      // "token", "sequence"
-Result<ImportanceSamplingLevel> parse_importance_sampling_level(std::string_view text);
-
-struct GrpoLossOptions {
-  LossType loss_type = LossType::kGrpo;
-  ImportanceSamplingLevel importance_sampling_level = ImportanceSamplingLevel::kToken;
-  double epsilon = 0.2;                 // lower clip, > 0
-  std::optional<double> epsilon_high;   // upper clip; unset = epsilon
-  std::optional<double> delta;          // upper bound of rho in the unclipped term (two-sided clip); > 1 + epsilon_high
-  double beta = 0.04;                   // weight of the KL term; 0 = no reference needed
-  int64_t max_completion_length = 256;  // tokens; dr_grpo's denominator
-};
-Status validate(const GrpoLossOptions& options);  // kUsage, naming the option
 
 // Sizes of the whole batch, over all ranks and micro-batches; only sequences that take part (their reward is present).
 struct BatchCounts {
@@ -69,6 +49,7 @@ struct SequenceStats {
   double low_clipped = 0;  // tokens with rho < 1 - epsilon and A < 0
   double high_clipped = 0;
   double ratio = 0;  // sum of rho
+  double ratio_min = 0, ratio_max = 0;
 };
 
 struct GrpoLossOutput {

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -20,42 +21,14 @@
 #include "data/base/digest.h"
 #include "data/base/status.h"
 #include "orchestrator/protocol/messages.h"
-#include "reward/advantage.h"
-#include "workers/learner/checkpoint.h"
 #include "workers/learner/collective.h"
-#include "workers/learner/grpo_loss.h"
-#include "workers/learner/lr_schedule.h"
-#include "workers/learner/model_part.h"
+#include "workers/learner/grpo_options.h"
+#include "workers/learner/grpo_outcome.h"
 #include "workers/learner/optimizer.h"
-#include "workers/learner/packing.h"
 #include "workers/model/model.h"
 #include "workers/model/processor.h"
 
 namespace prosodia {
-
-struct GrpoOptions {
-  GrpoLossOptions loss;
-  AdvantageOptions advantage;
-  LrScheduleOptions schedule;
-  AdamWOptions adamw;
-  std::vector<ModelPart> freeze;
-  double temperature = 1.0;                   // of sampling; the loss sees logits / temperature, as in TRL
-  int num_iterations = 1;                     // optimizer updates per batch
-  int64_t max_tokens_per_micro_batch = 8192;  // rows of one forward
-  std::filesystem::path dataset_dir;          // what relative audio paths in rows are relative to
-};
-
-using Metrics = std::vector<std::pair<std::string, double>>;
-
-struct GrpoOutcome {
-  uint64_t step = 0;
-  uint64_t new_version = 0;
-  double loss = 0;       // of the first iteration
-  Digest batch;          // echoed from the batch
-  Digest weights;        // digest_weights(packed)
-  PackedWeights packed;  // the new version, ready to serve; rank 0 only (null elsewhere)
-  Metrics metrics;       // the same on every rank, except timings
-};
 
 class GrpoTrainer {
  public:
@@ -66,6 +39,11 @@ class GrpoTrainer {
 
   Result<GrpoOutcome> step(const protocol::StepBatch& batch);
   AdamW& optimizer();
+  // Called after every micro-batch, on this rank's thread: the sign of life that renews the coordinator's lease.
+  void on_progress(std::function<void()> callback);
+  // Prompt and response tokens seen since the run began (TRL's num_tokens): saved with checkpoints, set on resume.
+  int64_t num_tokens() const;
+  void set_num_tokens(int64_t tokens);
 
  private:
   struct Impl;

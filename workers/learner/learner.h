@@ -13,8 +13,8 @@
 //   one is kStale: the group leaves, comes back with a new Hello, and is told where to go on from.
 //
 // Thread rule: run_learner occupies its thread; the weight server and the link bring their own.
-// Failure rule: an error on any rank is returned by all when ranks can still talk, otherwise Collective::abort ends the
-// group; nothing hangs.
+// Failure rule: an error is returned, and the process hands it to finish_process(), which brings every rank down: the
+// other ranks may be inside a collective that this one will never join.
 #pragma once
 
 #include <chrono>
@@ -30,8 +30,12 @@
 #include "data/base/status.h"
 #include "orchestrator/protocol/messages.h"
 #include "orchestrator/protocol/worker_client.h"
-#include "workers/learner/grpo_step.h"
+#include "workers/learner/collective.h"
+#include "workers/learner/grpo_options.h"
+#include "workers/learner/grpo_outcome.h"
 #include "workers/learner/weight_server.h"
+#include "workers/model/load.h"
+#include "workers/model/processor.h"
 
 namespace prosodia {
 
@@ -47,6 +51,7 @@ class LearnerLink {
   virtual ~LearnerLink() = default;
   virtual uint64_t resume_version() const = 0;  // the version the coordinator wants to go on from; one of `resumable`
   virtual Result<LearnerTask> next(std::chrono::milliseconds wait) = 0;
+  virtual void report_progress(LeaseId lease, uint64_t counter) = 0;  // work on `lease` goes on; the counter grows
   virtual Status announce_weights(const std::vector<protocol::ServedVersion>& served) = 0;
   virtual Status step_done(LeaseId lease, const protocol::StepDone& done) = 0;  // kept until acknowledged
   virtual Status checkpoint_committed(const protocol::CheckpointCommitted& committed) = 0;
@@ -72,7 +77,7 @@ struct LearnerOptions {
   int64_t max_steps = 0;     // a checkpoint follows the last step; 0 = until Shutdown
   int64_t save_steps = 100;  // > 0
   int save_total_limit = 2;
-  LoadOptions load;
+  ModelOptions model;
   ProcessorOptions processor;
   WeightServerOptions weights;  // keep_versions is set to lag + 2
   std::function<bool()> stop_requested;
@@ -90,5 +95,9 @@ using NextBatch = std::function<Result<std::optional<protocol::StepBatch>>()>;
 using OnOutcome = std::function<Status(const GrpoOutcome&)>;
 Result<LearnerReport> replay(const LearnerOptions& options, Collective& collective, const NextBatch& next_batch,
                              const OnOutcome& on_outcome, const std::filesystem::path& output_dir);
+
+// The exit code for a process of the group. Anything but OK and kInterrupted (which all ranks return together) ends the
+// whole group at once when it has several ranks, and then does not return.
+int finish_process(Collective& collective, const Status& status);
 
 }  // namespace prosodia

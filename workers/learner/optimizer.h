@@ -19,15 +19,10 @@
 
 #include "data/base/status.h"
 #include "workers/learner/collective.h"
+#include "workers/learner/train_options.h"
 #include "workers/model/model.h"
 
 namespace prosodia {
-
-struct AdamWOptions {
-  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
-  double weight_decay = 0.0;
-  double max_grad_norm = 1.0;  // 0 = no clipping
-};
 
 struct OptimizerState {  // this rank's shard, for checkpoints
   int64_t step = 0;

@@ -21,12 +21,13 @@
 #include "data/base/status.h"
 #include "workers/learner/collective.h"
 #include "workers/learner/lr_schedule.h"
-#include "workers/learner/model_part.h"
-#include "workers/learner/optimizer.h"
-#include "workers/model/model.h"
+#include "workers/learner/train_options.h"
+#include "workers/model/load.h"
 #include "workers/model/processor.h"
 
 namespace prosodia {
+
+class Model;
 
 struct SftDataset {
   std::filesystem::path path;    // JSONL; every row ends with an assistant turn
@@ -36,10 +37,9 @@ struct SftDataset {
 struct SftLog {      // one optimizer step
   int64_t step = 0;  // steps done, from 1
   int64_t max_steps = 0;
-  double epoch = 0;                 // samples seen / rows
-  double loss = 0;                  // mean -log p over kept tokens of the global batch
-  double mean_token_accuracy = -1;  // share of kept tokens whose log p is the row's best; -1 = not measured
-  double grad_norm = 0;             // before clipping
+  double epoch = 0;      // samples seen / rows
+  double loss = 0;       // mean -log p over kept tokens of the global batch
+  double grad_norm = 0;  // before clipping
   double learning_rate = 0;
   int64_t num_tokens = 0;        // kept tokens of this step
   int64_t num_input_tokens = 0;  // tokens run in this step
@@ -67,7 +67,7 @@ struct SftOptions {
   int save_total_limit = 2;
   int64_t logging_steps = 10;
   int64_t eval_steps = 0;  // 0 = never
-  LoadOptions load;
+  ModelOptions model;
   ProcessorOptions processor;
   std::function<void(const SftLog&)> on_log;  // rank 0, every logging_steps and the last step
   std::function<Status(int64_t step, const Model&, const Processor&)> on_eval;  // every rank, every eval_steps and last
@@ -84,26 +84,5 @@ struct SftReport {
 };
 
 Result<SftReport> train_sft(const SftOptions& options, Collective& collective);
-
-// The sample order: draw n (from 0) -> (dataset, row). Datasets take turns so that each has its share of every prefix;
-// inside a dataset the rows come in a fresh permutation of each pass. Pure.
-class MixtureOrder {
- public:
-  MixtureOrder(std::vector<int64_t> sizes, std::vector<double> weights, uint64_t seed);
-  struct Draw {
-    int dataset = 0;
-    int64_t row = 0;
-  };
-  Draw next();
-  void skip(int64_t draws);
-
- private:
-  std::vector<int64_t> sizes_;
-  std::vector<double> weights_;  // sum to 1
-  uint64_t seed_;
-  int64_t drawn_ = 0;
-  std::vector<int64_t> taken_;               // draws of each dataset so far
-  std::vector<std::vector<int64_t>> order_;  // the current pass's permutation
-};
 
 }  // namespace prosodia

@@ -1,0 +1,280 @@
+#include "workers/learner/learner.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "data/base/bytes.h"
+#include "workers/learner/learner_state.h"
+
+namespace prosodia {
+namespace {
+
+constexpr std::chrono::milliseconds kPoll{50};  // how long a stop request may wait to be seen
+
+// What rank 0 tells the others to do next.
+struct Command {
+  enum class Kind : uint8_t { kStep, kCheckpoint, kFinish };
+  Kind kind = Kind::kFinish;
+  protocol::StepBatch batch;      // kStep
+  std::string reason;             // kCheckpoint, kFinish
+  std::optional<ErrorCode> code;  // kFinish: unset = all done
+};
+
+Result<Command> share(Collective& collective, const Command& mine) {
+  if (collective.size() == 1) return mine;
+  std::vector<std::byte> bytes;
+  if (collective.rank() == 0) {
+    ByteWriter writer;
+    writer.put(mine.kind);
+    writer.put(static_cast<int32_t>(mine.code ? static_cast<int32_t>(*mine.code) : -1));
+    writer.put_string(mine.reason);
+    if (mine.kind == Command::Kind::kStep) writer.put_bytes(protocol::encode(mine.batch));
+    bytes = writer.take();
+  }
+  PROSODIA_TRY(collective.broadcast_bytes(bytes, 0));
+  if (collective.rank() == 0) return mine;
+  ByteReader reader(bytes);
+  Command command;
+  command.kind = reader.get<Command::Kind>();
+  if (const auto code = reader.get<int32_t>(); code >= 0) command.code = static_cast<ErrorCode>(code);
+  command.reason = reader.get_string();
+  if (command.kind == Command::Kind::kStep) {
+    PROSODIA_ASSIGN(command.batch, protocol::decode<protocol::StepBatch>(reader.get_bytes(reader.remaining())));
+  }
+  return command;
+}
+
+std::optional<ErrorCode> code_of_exit(int32_t exit_code) {
+  switch (exit_code) {
+    case 0:
+      return std::nullopt;
+    case 2:
+      return ErrorCode::kUsage;
+    case 3:
+      return ErrorCode::kInvalidInput;
+    case 5:
+      return ErrorCode::kStorage;
+    case 6:
+      return ErrorCode::kInterrupted;
+    default:
+      return ErrorCode::kUnavailable;
+  }
+}
+
+protocol::StepDone done_of(const GrpoOutcome& outcome) {
+  return {StepId(outcome.step), PolicyVersion(outcome.new_version), outcome.batch, outcome.weights, outcome.loss,
+          outcome.metrics};
+}
+
+class LearnerRun {
+ public:
+  LearnerRun(const LearnerOptions& options, Collective& collective)
+      : options_(options), collective_(collective), store_(posix_file_system(), options.checkpoint_dir) {}
+
+  Result<LearnerReport> run(const ConnectLearner& connect) {
+    PROSODIA_TRY(start(connect));
+    report_.first_step = state_->version();
+    while (true) {
+      Command mine;
+      if (rank0()) mine = next_command();
+      PROSODIA_ASSIGN(const Command command, share(collective_, mine));
+      switch (command.kind) {
+        case Command::Kind::kStep:
+          PROSODIA_TRY(do_step(command.batch));
+          break;
+        case Command::Kind::kCheckpoint:
+          PROSODIA_TRY(save());
+          break;
+        case Command::Kind::kFinish:
+          return finish(command);
+      }
+    }
+  }
+
+ private:
+  bool rank0() const { return collective_.rank() == 0; }
+
+  // Rank 0 listens, connects and learns where to go on from; then every rank loads that version.
+  Status start(const ConnectLearner& connect) {
+    uint64_t version = 0;
+    Status status;
+    if (rank0()) {
+      auto answer = hello(connect);
+      if (answer)
+        version = *answer;
+      else
+        status = tl::unexpected(answer.error());
+    }
+    PROSODIA_TRY(collective_.agree(status));
+    PROSODIA_TRY(collective_.broadcast(std::as_writable_bytes(std::span(&version, 1)), 0));
+    const auto from = version == 0 ? options_.model_dir : store_.path_of(version);
+    PROSODIA_ASSIGN(state_, LearnerState::load(options_, collective_, from));
+    saved_version_ = version == 0 ? std::optional<uint64_t>() : version;
+    if (rank0()) {
+      state_->on_progress([this] { link_->report_progress(lease_, ++progress_); });
+      spdlog::info("learner: version {} loaded from {}", version, from.string());
+      for (auto& [earlier, snapshot] : state_->earlier_versions()) server_->publish(earlier, snapshot);
+      server_->publish(version, state_->packed());
+      status = link_->announce_weights(server_->served());
+    }
+    return collective_.agree(status);
+  }
+
+  Result<uint64_t> hello(const ConnectLearner& connect) {
+    WeightServerOptions weights = options_.weights;
+    weights.keep_versions = static_cast<int>(options_.lag) + 2;
+    PROSODIA_ASSIGN(server_, WeightServer::start(weights));
+    LearnerHello hello{{PolicyVersion(0)}, server_->endpoint()};
+    for (const uint64_t step : store_.steps()) {
+      const auto info = store_.verify(store_.path_of(step));
+      if (info && step > 0)
+        hello.resumable.emplace_back(step);
+      else if (!info)
+        spdlog::warn("learner: {}; passed over", info.error().message);
+    }
+    PROSODIA_ASSIGN(link_, connect(hello));
+    const uint64_t version = link_->resume_version();
+    if (std::find(hello.resumable.begin(), hello.resumable.end(), PolicyVersion(version)) == hello.resumable.end())
+      return fail(ErrorCode::kUnavailable,
+                  "the coordinator wants the learner to go on from version {}, which {} does not hold", version,
+                  store_.root().string());
+    return version;
+  }
+
+  // Waits for the coordinator. An error of the link ends the group after a checkpoint.
+  Command next_command() {
+    while (true) {
+      if (options_.stop_requested && options_.stop_requested())
+        return {Command::Kind::kFinish, {}, "asked to stop", ErrorCode::kInterrupted};
+      auto task = link_->next(kPoll);
+      if (!task) return {Command::Kind::kFinish, {}, task.error().message, task.error().code};
+      lease_ = task->lease;
+      if (auto* batch = std::get_if<protocol::StepBatch>(&task->body)) {
+        if (!answered_again(*batch)) return {Command::Kind::kStep, std::move(*batch), "", {}};
+      } else if (auto* request = std::get_if<protocol::CheckpointRequest>(&task->body)) {
+        return {Command::Kind::kCheckpoint, {}, request->reason, {}};
+      } else if (auto* shutdown = std::get_if<protocol::Shutdown>(&task->body)) {
+        return {Command::Kind::kFinish, {}, shutdown->reason, code_of_exit(shutdown->exit_code)};
+      }
+    }
+  }
+
+  // The step just done, leased anew (its StepDone was lost with the coordinator): the kept outcome answers.
+  bool answered_again(const protocol::StepBatch& batch) {
+    if (!last_ || last_->step != batch.step.value || last_->batch != batch.batch_digest) return false;
+    return link_->step_done(lease_, done_of(*last_)).has_value();
+  }
+
+  Status do_step(const protocol::StepBatch& batch) {
+    PROSODIA_ASSIGN(GrpoOutcome outcome, state_->step(batch));
+    Status status;
+    if (rank0()) {
+      server_->publish(outcome.new_version, outcome.packed);
+      status = link_->announce_weights(server_->served());
+      if (status) status = link_->step_done(lease_, done_of(outcome));
+      last_ = std::move(outcome);
+    }
+    PROSODIA_TRY(collective_.agree(status));
+    const uint64_t version = state_->version();
+    const bool last = options_.max_steps > 0 && version == static_cast<uint64_t>(options_.max_steps);
+    if (last || version % static_cast<uint64_t>(std::max<int64_t>(1, options_.save_steps)) == 0) return save();
+    return {};
+  }
+
+  Status save() {
+    if (saved_version_ != state_->version()) {
+      std::map<uint64_t, PackedWeights> kept;
+      if (rank0()) kept = server_->kept();
+      PROSODIA_TRY(state_->save(store_, std::move(kept)));
+      saved_version_ = state_->version();
+    }
+    Status status;
+    if (rank0())
+      status = link_->checkpoint_committed({PolicyVersion(*saved_version_), store_.path_of(*saved_version_).string()});
+    return collective_.agree(status);
+  }
+
+  Result<LearnerReport> finish(const Command& command) {
+    if (state_->version() > 0) PROSODIA_TRY(save());
+    report_.next_step = state_->version();
+    if (rank0()) {
+      report_.weights = state_->packed()->digest;
+      link_->flush();
+    }
+    if (!command.code) return report_;
+    if (*command.code == ErrorCode::kInterrupted)
+      return fail(ErrorCode::kInterrupted, "learner: {}; version {} is saved. Next: the same command goes on",
+                  command.reason, state_->version());
+    return fail(*command.code, "learner: {} (version {} is saved)", command.reason, state_->version());
+  }
+
+  const LearnerOptions& options_;
+  Collective& collective_;
+  CheckpointStore store_;
+  std::unique_ptr<WeightServer> server_;  // rank 0
+  std::unique_ptr<LearnerLink> link_;     // rank 0
+  std::unique_ptr<LearnerState> state_;
+  std::optional<GrpoOutcome> last_;  // rank 0: the newest step, until the next
+  std::optional<uint64_t> saved_version_;
+  LeaseId lease_;
+  uint64_t progress_ = 0;
+  LearnerReport report_;
+};
+
+// LibTorch reports its failures by exceptions.
+template <class Function>
+auto guarded(const Function& function) -> decltype(function()) {
+  try {
+    return function();
+  } catch (const std::exception& error) {
+    return fail(ErrorCode::kInternal, "learner: {}", error.what());
+  }
+}
+
+}  // namespace
+
+Result<LearnerReport> run_learner(const LearnerOptions& options, Collective& collective,
+                                  const ConnectLearner& connect) {
+  return guarded([&] { return LearnerRun(options, collective).run(connect); });
+}
+
+Result<LearnerReport> replay(const LearnerOptions& options, Collective& collective, const NextBatch& next_batch,
+                             const OnOutcome& on_outcome, const std::filesystem::path& output_dir) {
+  return guarded([&]() -> Result<LearnerReport> {
+    PROSODIA_ASSIGN(const auto state, LearnerState::load(options, collective, options.model_dir));
+    while (true) {
+      Command mine;
+      Status status;
+      if (collective.rank() == 0) {
+        auto batch = next_batch();
+        if (!batch)
+          status = tl::unexpected(batch.error());
+        else if (*batch)
+          mine = {Command::Kind::kStep, std::move(**batch), "", {}};
+      }
+      PROSODIA_TRY(collective.agree(status));
+      PROSODIA_ASSIGN(const Command command, share(collective, mine));
+      if (command.kind == Command::Kind::kFinish) break;
+      PROSODIA_ASSIGN(const GrpoOutcome outcome, state->step(command.batch));
+      if (collective.rank() == 0 && on_outcome) status = on_outcome(outcome);
+      PROSODIA_TRY(collective.agree(status));
+    }
+    if (!output_dir.empty()) PROSODIA_TRY(state->write_model(output_dir));
+    LearnerReport report{0, state->version(), {}};
+    if (collective.rank() == 0) report.weights = state->packed()->digest;
+    return report;
+  });
+}
+
+int finish_process(Collective& collective, const Status& status) {
+  if (status) return 0;
+  const int code = exit_code(status.error().code);
+  if (status.error().code == ErrorCode::kInterrupted || collective.size() == 1) return code;
+  collective.abort(code, status.error().message);
+  std::_Exit(code);  // not reached
+}
+
+}  // namespace prosodia
