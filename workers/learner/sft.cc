@@ -96,7 +96,8 @@ class SftRun {
     if (audio_is_frozen(options_.freeze)) cache_ = std::make_unique<AudioCache>();
     if (!found) return open_metrics();
     PROSODIA_ASSIGN(const TrainingState state, load_training_state(*found, collective_, *optimizer_));
-    for (const auto& [key, value] : identity().items())
+    const json now = identity();
+    for (const auto& [key, value] : now.items())
       if (state.extra.value(key, json()) != value)
         return fail(
             ErrorCode::kUsage,

@@ -82,7 +82,8 @@ Result<SftStepData> SftData::next() {
       estimates.push_back(tokens);
     }
     mine.clear();
-    for (const auto& batch : plan_conversations(estimates, pack_options)[static_cast<size_t>(rank_)])
+    const auto plan = plan_conversations(estimates, pack_options);
+    for (const auto& batch : plan[static_cast<size_t>(rank_)])
       mine.insert(mine.end(), batch.begin(), batch.end());
     std::sort(mine.begin(), mine.end());
   }
@@ -96,7 +97,8 @@ Result<SftStepData> SftData::next() {
   std::vector<const EncodedPrompt*> pointers;
   for (const auto& one : encoded) pointers.push_back(&one);
   SftStepData step;
-  for (const auto& batch : plan_conversations(lengths, {options_.max_tokens_per_micro_batch, 1, 1.1})[0]) {
+  const auto plan = plan_conversations(lengths, {options_.max_tokens_per_micro_batch, 1, 1.1});
+  for (const auto& batch : plan[0]) {
     MicroBatch packed = pack_conversations(pointers, batch);
     if (packed.targets.empty()) continue;
     step.kept_tokens += static_cast<int64_t>(packed.targets.size());
