@@ -1,5 +1,8 @@
 #include "orchestrator/core/run_core.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "data/base/check.h"
 #include "orchestrator/core/run_core_send.h"
 
@@ -47,6 +50,7 @@ Actions RunCore::start(int64_t now_ms) {
   }
   append(LifeStarted{++life_});
   leases_ = LeaseTable(life_);
+  planned_steps_ = std::max(planned_steps_, trained_);  // earlier steps were planned in earlier lives
   plan_window();
   return take_actions();
 }

@@ -134,7 +134,7 @@ void visit(A& a, M& m, Of<RewardResult>) {
   a.id(m.group_id);
   a.number(m.tau);
   a.number(m.gate);
-  a.list(m.responses, Limits::kCompletions, 91, [&](auto& response) { visit(a, response, Of<ResponseScore>{}); });
+  a.list(m.responses, Limits::kCompletions, 87, [&](auto& response) { visit(a, response, Of<ResponseScore>{}); });
   a.number(m.seconds);
 }
 

@@ -80,7 +80,7 @@ class Cluster {
       for (uint32_t i = 0; i < count; ++i) {
         auto worker =
             std::make_unique<SimWorker>(world_, client_options(role, fmt::format("{}-{}", name(role), i)), send_up);
-        if (options_.faults) worker->failure_rate = 0.05;
+        if (options_.faults) worker->failure_rate = 0.05, worker->stuck_rate = 0.03;
         workers_.push_back(worker.get());
         processes_.push_back(std::move(worker));
       }
@@ -149,7 +149,7 @@ class Cluster {
 
   void peace() {
     world_.faults = {};
-    for (SimWorker* worker : workers_) worker->failure_rate = 0;
+    for (SimWorker* worker : workers_) worker->failure_rate = worker->stuck_rate = 0;
     // Whoever lies down is started again, as a supervisor would.
     world_.at(5000, [this] { supervise(); });
   }

@@ -147,7 +147,9 @@ void SimWorker::on_task(Task task) {
   ++busy_;
   const LeaseId lease = task.lease;
   const bool fails = world_.chance(failure_rate);
-  const int64_t duration_ms = world_.between(20, 400);
+  // Stuck: the process lives and beats, but the task outlasts its lease.
+  const bool stuck = world_.chance(stuck_rate);
+  const int64_t duration_ms = stuck ? world_.between(5000, 15'000) : world_.between(20, 400);
   later(duration_ms, [this, lease, fails, task = std::make_shared<Task>(std::move(task))] {
     --busy_;
     const int64_t now_ms = world_.now_ms();

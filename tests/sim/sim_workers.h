@@ -62,6 +62,7 @@ class SimWorker : public SimProcess {
  public:
   using SimProcess::SimProcess;
   double failure_rate = 0;  // of tasks, as kUnavailable: the learner went away
+  double stuck_rate = 0;
 
  protected:
   void on_start() override { busy_ = 0; }

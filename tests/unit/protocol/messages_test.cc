@@ -81,6 +81,34 @@ TEST(Messages, HugeCountIsRefusedWithoutAllocating) {
   EXPECT_FALSE(decode<RolloutResult>(array.view()));
 }
 
+// The smallest elements: a minimum size that is set too high would refuse lists of these.
+TEST(Messages, ListsOfEmptyElementsRoundTrip) {
+  const auto expect_accepted = []<class M>(const M& message) {
+    const auto decoded = decode<M>(encode(message));
+    ASSERT_TRUE(decoded) << decoded.error().message;
+  };
+  Hello hello;
+  hello.resumable.resize(100);
+  hello.served.resize(100);
+  expect_accepted(hello);
+  expect_accepted(Heartbeat{std::vector<Heartbeat::Lease>(100)});
+  RolloutResult rollout;
+  rollout.completions.resize(100);
+  expect_accepted(rollout);
+  RewardResult reward;
+  reward.responses.resize(100);
+  expect_accepted(reward);
+  StepDone done;
+  done.metrics.resize(100);
+  expect_accepted(done);
+  TaskReward task;
+  task.completions.resize(100);
+  expect_accepted(task);
+  StepBatch batch;
+  batch.groups.resize(100);
+  expect_accepted(batch);
+}
+
 TEST(Messages, LogprobsMustMatchTokens) {
   ByteWriter writer;
   writer.put(uint64_t{7});
