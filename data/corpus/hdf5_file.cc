@@ -25,6 +25,13 @@ Handle string_type(size_t bytes) {
   return type;
 }
 
+// Creation properties without modification times, so that equal contents give equal files.
+Handle timeless(hid_t property_class) {
+  Handle properties(H5Pcreate(property_class), H5Pclose);
+  H5Pset_obj_track_times(properties.get(), false);
+  return properties;
+}
+
 Status check(bool ok, ErrorCode code, std::string_view what) {
   if (ok) return {};
   return fail(code, "{}: {}", what, last_error());
@@ -55,7 +62,8 @@ std::string last_error() {
 Result<Handle> create_file(const std::string& path) {
   Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
   H5Pset_libver_bounds(access.get(), H5F_LIBVER_V110, H5F_LIBVER_V110);
-  Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose);
+  const Handle creation = timeless(H5P_FILE_CREATE);
+  Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose);
   PROSODIA_TRY(check(static_cast<bool>(file), ErrorCode::kStorage, fmt::format("cannot create {}", path)));
   return file;
 }
@@ -67,14 +75,15 @@ Result<Handle> open_file(const std::string& path) {
 }
 
 Status make_group(const Handle& file, const std::string& name) {
-  const Handle group(H5Gcreate2(file.get(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose);
+  const Handle creation = timeless(H5P_GROUP_CREATE);
+  const Handle group(H5Gcreate2(file.get(), name.c_str(), H5P_DEFAULT, creation.get(), H5P_DEFAULT), H5Gclose);
   return check(static_cast<bool>(group), ErrorCode::kStorage, fmt::format("cannot create group /{}", name));
 }
 
 Result<Handle> create_growing(const Handle& file, const std::string& name, hid_t file_type, uint64_t chunk) {
   const hsize_t now = 0, most = H5S_UNLIMITED, chunk_dims = chunk;
   const Handle space(H5Screate_simple(1, &now, &most), H5Sclose);
-  const Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+  const Handle properties = timeless(H5P_DATASET_CREATE);
   H5Pset_chunk(properties.get(), 1, &chunk_dims);
   Handle dataset(
       H5Dcreate2(file.get(), name.c_str(), file_type, space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT),
@@ -96,8 +105,9 @@ Status append_raw(const Handle& dataset, hid_t memory_type, uint64_t old_size, u
 Status write_raw(const Handle& file, const std::string& name, hid_t file_type, hid_t memory_type, uint64_t count,
                  const void* values) {
   const Handle space = simple_space(count);
+  const Handle creation = timeless(H5P_DATASET_CREATE);
   const Handle dataset(
-      H5Dcreate2(file.get(), name.c_str(), file_type, space.get(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Dclose);
+      H5Dcreate2(file.get(), name.c_str(), file_type, space.get(), H5P_DEFAULT, creation.get(), H5P_DEFAULT), H5Dclose);
   PROSODIA_TRY(check(static_cast<bool>(dataset), ErrorCode::kStorage, fmt::format("cannot create /{}", name)));
   if (count == 0) return {};
   return check(H5Dwrite(dataset.get(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0, ErrorCode::kStorage,

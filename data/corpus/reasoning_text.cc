@@ -24,8 +24,8 @@ std::string emotion_noun(std::string_view emotion) {
   if (emotion == "sad") return "sadness";
   if (emotion == "angry") return "anger";
   if (emotion == "confused") return "confusion";
-  if (emotion == "whisper") return "a whisper";
-  return std::string(emotion);  // contempt or disgust, surprise, fear
+  if (emotion == "whisper") return "secrecy";  // not a claim about the voice
+  return std::string(emotion);                 // contempt or disgust, surprise, fear
 }
 
 // Pitch and energy, in one sentence without its full stop.

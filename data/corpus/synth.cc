@@ -22,7 +22,18 @@ constexpr double kFadeSeconds = 0.01;    // where a clip is cut
 struct Rendered {
   Utterance utterance;
   bool truncated = false;
+  bool off_pitch = false;  // voiced, but nowhere near the speaker's pitch
 };
+
+// espeak-ng falls back to its default voice without a word when it cannot load one; the pitch then gives it away.
+bool is_off_pitch(const UtteranceInfo& info, const SynthSpeaker& speaker) {
+  constexpr double kTolerance = 5.0 / 12.0;  // octaves
+  const auto levels = level_names(Attribute::kPitch);
+  const auto level = std::find(levels.begin(), levels.end(), info.controlled.pitch);
+  if (level == levels.end() || !info.measured.f0_mean_hz) return false;
+  const double wanted = speaker.f0_hz * speaker.f0_level_ratio[static_cast<size_t>(level - levels.begin())];
+  return std::abs(std::log2(*info.measured.f0_mean_hz / wanted)) > kTolerance;
+}
 
 // Cuts leading and trailing silence and everything beyond max_seconds. True when speech was lost.
 bool trim(AudioClip& clip, const SpeechFrames& frames, double max_seconds) {
@@ -78,6 +89,7 @@ Result<Rendered> render(const Espeak& espeak, const SynthSpeaker& speaker, const
   info.controlled = plan.controlled;
   info.controlled.gender = speaker.gender;
   PROSODIA_ASSIGN(info.measured, measure_prosody(clip, plan.sentence));
+  rendered.off_pitch = is_off_pitch(info, speaker);
   rendered.utterance.audio = std::move(clip);
   return rendered;
 }
@@ -126,6 +138,7 @@ Result<SynthReport> synthesize_corpus(const SynthOptions& options) {
                                               espeak->version(), options.seed, options.utterances, test_count);
   PROSODIA_ASSIGN(const auto writer, CorpusWriter::create(options.out, kSpeechRateHz, description));
   SynthReport report;
+  int off_pitch = 0;
   const int jobs =
       options.jobs > 0 ? options.jobs : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   PROSODIA_TRY(ordered_parallel(
@@ -133,11 +146,19 @@ Result<SynthReport> synthesize_corpus(const SynthOptions& options) {
       [&](size_t i) { return render(*espeak, speakers[plans[i].speaker], plans[i], options.max_seconds); },
       [&](size_t i, Rendered rendered) -> Status {
         report.truncated += rendered.truncated;
+        off_pitch += rendered.off_pitch;
         report.audio_seconds += rendered.utterance.audio.seconds();
         PROSODIA_TRY(writer->append(rendered.utterance));
         if (options.on_progress) options.on_progress(static_cast<int>(i) + 1, static_cast<int>(plans.size()));
         return {};
       }));
+  if (off_pitch > 2 + static_cast<int>(plans.size()) / 20) {
+    return fail(
+        ErrorCode::kUnavailable,
+        "espeak-ng {} does not speak with the voices it is given: {} of {} utterances have another pitch than asked "
+        "for. Version 1.51 is known to work",
+        espeak->version(), off_pitch, plans.size());
+  }
   set_levels(writer->infos());
   PROSODIA_TRY(writer->finish());
   report.utterances = static_cast<int>(plans.size());
