@@ -1,0 +1,67 @@
+// The coordinator process: RunCore (orchestrator/core) behind a ROUTER socket, the journal, the rollout archive and the
+// metrics sink. Started by the CLI, directly or under the supervisor. Links no LibTorch.
+//
+// | what it writes             | when                                                   | survives                   |
+// |----------------------------|--------------------------------------------------------|----------------------------|
+// | RUN/journal/               | before whatever depends on it is shown to anybody      | any crash, power loss      |
+// | RUN/coordinator.endpoint   | once it listens                                        | replaced by a restart      |
+// | RUN/rollouts/step-A-B.h5   | every archive_steps steps and at the end               | whole or not at all        |
+// | MetricsSink                | once per trained step; again after a crash, from the   | what the sink's sync() did |
+// |                            | last checkpoint on                                     |                            |
+//
+// Thread rule: run_coordinator occupies its thread; `stop` may be set by any thread or signal handler.
+// Failure rule: kInvalidInput: the run folder belongs to another configuration or dataset. kStorage: disk; nothing
+// unsaved was acknowledged; rerun. kUnavailable: workers or another coordinator. kInterrupted: stopped and saved.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "data/base/digest.h"
+#include "data/base/status.h"
+#include "data/store/fs.h"
+#include "orchestrator/core/run_core.h"
+#include "orchestrator/monitor/metrics_sink.h"
+
+namespace prosodia {
+
+struct CoordinatorOptions {
+  std::filesystem::path run_dir;
+  // plan.num_rows, dataset_digest, run_id and archived_before are filled in by run_coordinator; the rest is the
+  // caller's.
+  core::RunOptions run;
+  std::vector<std::string> rows;  // the dataset, one JSON object each, audio references resolved
+
+  // "*" as port: the one in RUN/coordinator.endpoint when it is still free, so that workers find a restarted
+  // coordinator where they left it; any free one otherwise.
+  std::string endpoint = "tcp://127.0.0.1:*";
+  bool allow_plaintext_network = false;  // listen outside loopback without encryption
+  uint64_t archive_steps = 50;           // steps a segment; 0 = no archive
+  int64_t tick_ms = 100;                 // of the event loop
+  int64_t goodbye_ms = 1000;             // for the last frames to leave
+
+  std::function<void(const std::string& endpoint)> on_listening;  // optional
+};
+
+// Runs until the run is complete (OK), stopped, or failed.
+Status run_coordinator(const CoordinatorOptions& options, MetricsSink& sink, std::atomic<bool>& stop);
+
+// What a run folder's journal says, without changing or locking anything. An empty or missing journal: exists = false.
+struct RunStatus {
+  bool exists = false;
+  bool complete = false;
+  uint64_t trained_steps = 0;
+  uint64_t last_checkpoint = 0;    // version
+  uint64_t first_report_step = 1;  // MonitorOptions::first_step for a coordinator started now
+  Digest run_digest;               // after trained_steps
+};
+Result<RunStatus> inspect_run(FileSystem& fs, const std::filesystem::path& run_dir);
+
+// Over the rows' text, in order.
+Digest digest_of_rows(const std::vector<std::string>& rows);
+
+}  // namespace prosodia
