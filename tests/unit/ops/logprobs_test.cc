@@ -102,6 +102,22 @@ TEST(TokenLogProbs, BothInstructionSetsGiveTheSameBits) {
   });
 }
 
+// 8,300 x 4,097 logits exceed what forward keeps, 4,000 x 4,097 do not: both routes must give the same bits.
+TEST(TokenLogProbs, KeptAndRecomputedLogitsAgree) {
+  const Size s{4000, 4, 4097}, larger{8300, 4, 4097};
+  const Tensors in = inputs_of(larger);
+  const at::Tensor targets = targets_of(larger);
+  const auto gradient = [&](int64_t rows) {
+    const at::Tensor h = in[0].narrow(0, 0, rows).clone().requires_grad_(true);
+    const TokenLogProbs result = ops::token_logprobs(h, in[1], targets.narrow(0, 0, rows), 0.9, false);
+    const at::Tensor loss = result.logprobs.sum();
+    const at::Tensor first = torch::autograd::grad({loss}, {h}, {}, /*retain_graph=*/true)[0];
+    EXPECT_TRUE(same_bits(torch::autograd::grad({loss}, {h})[0], first));  // backward leaves what was kept intact
+    return first;
+  };
+  EXPECT_TRUE(same_bits(gradient(larger.rows).narrow(0, 0, s.rows), gradient(s.rows)));
+}
+
 TEST(TokenLogProbs, Bf16FallbackIsCloseToFp32) {
   const Size s{30, 64, 320};
   const at::Tensor targets = targets_of(s);

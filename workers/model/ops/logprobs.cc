@@ -2,7 +2,8 @@
 //
 // Vocabulary columns are taken in chunks of kVocabChunk, rows in blocks of kRowBlock; a block of logits (4 MB) is made,
 // reduced and forgotten. Backward makes the same blocks again: d logits = g / T (onehot - softmax), then
-// dh += dlogits w and dw = dlogits^T h.
+// dh += dlogits w and dw = dlogits^T h. When all logits together are small (kMaxKeptLogits), forward keeps them, which
+// saves backward one of its three products.
 #include "workers/model/ops/stats.h"
 #include "workers/model/ops/torch_util.h"
 
@@ -10,9 +11,10 @@ namespace prosodia::ops {
 namespace {
 
 constexpr int64_t kRowBlock = 256;
+constexpr int64_t kMaxKeptLogits = int64_t{1} << 25;  // floats: 128 MB
 
 struct Scratch {
-  AlignedBuffer panels, weight_rows, logits, hidden_rows;
+  AlignedBuffer panels, weight_rows, logits, gradients, hidden_rows;
 };
 Scratch& scratch() {
   thread_local Scratch buffers;
@@ -58,23 +60,29 @@ void compute_logits(const Problem& p, const float* panels, const LogitBlock& blo
                  .accumulate = false});
 }
 
-// Calls visit(panels, block) for every block, column chunks outermost.
+// Calls visit(block) for every block, column chunks outermost, with block.data holding the logits. `kept`: all logits,
+// as [chunk][R][chunk's columns], or null; kFill computes them there, kRead finds them there.
+enum class Kept { kFill, kRead };
 template <class Visit>
-void for_blocks(const Problem& p, const Visit& visit) {
+void for_blocks(const Problem& p, float* kept, Kept mode, const Visit& visit) {
   for (int64_t col = 0; col < p.vocab; col += kVocabChunk) {
     const int64_t cols = std::min(kVocabChunk, p.vocab - col);
-    const float* panels = pack_chunk(p, col, cols);
-    float* logits = scratch().logits.reserve(static_cast<size_t>(std::min(kRowBlock, p.rows) * cols));
-    for (int64_t row = 0; row < p.rows; row += kRowBlock)
-      visit(panels, LogitBlock{logits, row, std::min(kRowBlock, p.rows - row), col, cols});
+    const bool compute = kept == nullptr || mode == Kept::kFill;
+    const float* panels = compute ? pack_chunk(p, col, cols) : nullptr;
+    float* reused = kept ? nullptr : scratch().logits.reserve(static_cast<size_t>(std::min(kRowBlock, p.rows) * cols));
+    for (int64_t row = 0; row < p.rows; row += kRowBlock) {
+      const LogitBlock block{kept ? kept + col * p.rows + row * cols : reused, row, std::min(kRowBlock, p.rows - row),
+                             col, cols};
+      if (compute) compute_logits(p, panels, block);
+      visit(block);
+    }
   }
 }
 
 // Fills logprobs, logsumexp and entropy, each [R].
-void forward_rows(const Problem& p, float* logprobs, float* logsumexp, float* entropy) {
+void forward_rows(const Problem& p, float* kept, float* logprobs, float* logsumexp, float* entropy) {
   std::vector<RunningStats> stats(static_cast<size_t>(p.rows));
-  for_blocks(p, [&](const float* panels, const LogitBlock& block) {
-    compute_logits(p, panels, block);
+  for_blocks(p, kept, Kept::kFill, [&](const LogitBlock& block) {
     for_row_parts(block.rows, block.cols * 16, [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r) {
         const float* logits = block.data + r * block.cols;
@@ -92,25 +100,27 @@ void forward_rows(const Problem& p, float* logprobs, float* logsumexp, float* en
   }
 }
 
-// block: logits -> gradient of the logits.
-void logit_gradients(const Problem& p, const LogitBlock& block, const float* logsumexp, const float* grad) {
+// The gradient of a block's logits, into scratch memory (kept logits stay as they are: backward may run again).
+float* logit_gradients(const Problem& p, const LogitBlock& block, const float* logsumexp, const float* grad) {
+  float* gradients = scratch().gradients.reserve(static_cast<size_t>(block.rows * block.cols));
   for_row_parts(block.rows, block.cols * 16, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
-      float* logits = block.data + r * block.cols;
+      float* out = gradients + r * block.cols;
       const int64_t row = block.row + r, target = p.targets[row] - block.col;
       const float factor = grad[row] * p.inverse_temperature;
-      kernels().softmax_gradient(logits, block.cols, p.inverse_temperature, logsumexp[row], factor);
-      if (target >= 0 && target < block.cols) logits[target] += factor;
+      kernels().softmax_gradient(block.data + r * block.cols, block.cols, p.inverse_temperature, logsumexp[row], factor,
+                                 out);
+      if (target >= 0 && target < block.cols) out[target] += factor;
     }
   });
+  return gradients;
 }
 
 // dh: zeros on entry. dw: every row is written by the first row block of its chunk. Either may be null.
-void backward_rows(const Problem& p, const float* logsumexp, const float* grad, float* dh, float* dw) {
-  for_blocks(p, [&](const float* panels, const LogitBlock& block) {
-    compute_logits(p, panels, block);
-    logit_gradients(p, block, logsumexp, grad);
-    GemmArgs args{.a = block.data, .a_stride = block.cols, .b_row_stride = 16, .bias = nullptr};
+void backward_rows(const Problem& p, float* kept, const float* logsumexp, const float* grad, float* dh, float* dw) {
+  for_blocks(p, kept, Kept::kRead, [&](const LogitBlock& block) {
+    const float* gradients = logit_gradients(p, block, logsumexp, grad);
+    GemmArgs args{.a = gradients, .a_stride = block.cols, .b_row_stride = 16, .bias = nullptr};
     if (dh) {
       float* rows = scratch().weight_rows.reserve(static_cast<size_t>((p.channels + 15) / 16 * 16 * block.cols));
       if (block.row == 0) kernels().pack_rows(p.w + block.col * p.channels, p.channels, block.cols, p.channels, rows);
@@ -153,14 +163,18 @@ Problem problem_of(const at::Tensor& h, const at::Tensor& w, const at::Tensor& t
 
 struct LogProbsFunction : torch::autograd::Function<LogProbsFunction> {
   static variable_list forward(AutogradContext* ctx, const at::Tensor& h_in, const at::Tensor& w_in,
-                               const at::Tensor& targets, double temperature) {
+                               const at::Tensor& targets, double temperature, bool keep_logits) {
     const at::Tensor h = h_in.contiguous(), w = w_in.contiguous();
     at::Tensor logprobs = at::empty({h.size(0)}, h.options()), logsumexp = at::empty_like(logprobs),
                entropy = at::empty_like(logprobs);
-    forward_rows(problem_of(h, w, targets, temperature), logprobs.mutable_data_ptr<float>(),
-                 logsumexp.mutable_data_ptr<float>(), entropy.mutable_data_ptr<float>());
+    const bool keep = keep_logits && h.size(0) * w.size(0) <= kMaxKeptLogits;
+    at::Tensor kept = at::empty({keep ? h.size(0) * w.size(0) : 0}, h.options());
+    forward_rows(problem_of(h, w, targets, temperature), keep ? kept.mutable_data_ptr<float>() : nullptr,
+                 logprobs.mutable_data_ptr<float>(), logsumexp.mutable_data_ptr<float>(),
+                 entropy.mutable_data_ptr<float>());
     ctx->save_for_backward({h, w, targets, logsumexp});
     ctx->saved_data["temperature"] = temperature;
+    ctx->saved_data["logits"] = kept;
     ctx->mark_non_differentiable({entropy});
     return {logprobs, entropy};
   }
@@ -170,11 +184,12 @@ struct LogProbsFunction : torch::autograd::Function<LogProbsFunction> {
     at::Tensor dh, dw;
     if (ctx->needs_input_grad(0)) dh = at::zeros(h.sizes(), h.options());
     if (ctx->needs_input_grad(1)) dw = h.size(0) > 0 ? at::empty(w.sizes(), w.options()) : at::zeros_like(w);
+    const at::Tensor kept = ctx->saved_data["logits"].toTensor();
     backward_rows(problem_of(h, w, saved[2], ctx->saved_data["temperature"].toDouble()),
-                  saved[3].const_data_ptr<float>(), grad.const_data_ptr<float>(),
-                  dh.defined() ? dh.mutable_data_ptr<float>() : nullptr,
+                  kept.numel() > 0 ? kept.mutable_data_ptr<float>() : nullptr, saved[3].const_data_ptr<float>(),
+                  grad.const_data_ptr<float>(), dh.defined() ? dh.mutable_data_ptr<float>() : nullptr,
                   dw.defined() && h.size(0) > 0 ? dw.mutable_data_ptr<float>() : nullptr);
-    return {dh, dw, at::Tensor(), at::Tensor()};
+    return {dh, dw, at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
 
@@ -239,7 +254,7 @@ TokenLogProbs token_logprobs(const at::Tensor& h_RC, const at::Tensor& w_VC, con
     const int64_t* target = targets.const_data_ptr<int64_t>();
     for (int64_t r = 0; r < targets.numel(); ++r)
       PROSODIA_CHECK(target[r] >= 0 && target[r] < w_VC.size(0), "target {} of {}", target[r], w_VC.size(0));
-    result = LogProbsFunction::apply(h_RC, w_VC, targets, temperature);
+    result = LogProbsFunction::apply(h_RC, w_VC, targets, temperature, needs_grad(h_RC, w_VC));
   } else {
     result = CompositeLogProbsFunction::apply(h_RC, w_VC, targets, temperature);
   }

@@ -37,11 +37,12 @@ static void exp_row(const float* logits, int64_t count, float inverse_temperatur
   store_lanes(p + i, exp16(sub(mul(load_lanes(logits + i, lanes_left), factor), offset)), lanes_left);
 }
 
-static void softmax_gradient(float* logits, int64_t count, float inverse_temperature, float logsumexp, float factor) {
+static void softmax_gradient(const float* logits, int64_t count, float inverse_temperature, float logsumexp,
+                             float factor, float* gradient) {
   const F16 scale = set1(inverse_temperature), offset = set1(logsumexp), minus = set1(-factor);
   PROSODIA_FOR_LANES(i, count) {
     const F16 p = exp16(sub(mul(load_lanes(logits + i, lanes_left), scale), offset));
-    store_lanes(logits + i, mul(minus, p), lanes_left);
+    store_lanes(gradient + i, mul(minus, p), lanes_left);
   }
 }
 

@@ -100,8 +100,9 @@ struct KernelTable {
 
   ChunkStats (*chunk_stats)(const float* logits, int64_t count, float inverse_temperature);
   void (*exp_row)(const float* logits, int64_t count, float inverse_temperature, float shift, float* p);
-  // logits -> -factor * softmax, in place: -factor * exp(logit * inverse_temperature - logsumexp).
-  void (*softmax_gradient)(float* logits, int64_t count, float inverse_temperature, float logsumexp, float factor);
+  // gradient = -factor * exp(logit * inverse_temperature - logsumexp). In place allowed.
+  void (*softmax_gradient)(const float* logits, int64_t count, float inverse_temperature, float logsumexp, float factor,
+                           float* gradient);
   int64_t (*argmax)(const float* values, int64_t count);
 };
 
