@@ -150,8 +150,8 @@ constexpr OptionSpec kTable[] = {
     {"lease_timeout_s", kReal, "120", "seconds without progress after which a group goes to another worker",
      "Processes", kRun, false, 0.05, 86400},
     {"max_attempts", kInteger, "5", "tries at one group before the run stops", "Processes", kRun, false, 1, 1000},
-    {"max_restarts", kInteger, "20", "restarts of each failing process before the run stops", "Processes", kRun,
-     false, 0, 1e6},
+    {"max_restarts", kInteger, "20", "restarts of each failing process before the run stops", "Processes", kRun, false,
+     0, 1e6},
     {"archive_steps", kInteger, "20", "steps in one archived rollout segment", "Processes", kRun, false, 1, 1e6},
 
     // --- what people watch

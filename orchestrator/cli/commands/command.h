@@ -1,0 +1,48 @@
+// The commands of the `prosodia` binary. Each is one function: options in, exit code out. main() finds the command,
+// parses its options, runs it and prints its error.
+#pragma once
+
+#include <atomic>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/base/status.h"
+#include "orchestrator/cli/options.h"
+
+namespace prosodia::cli {
+
+struct CommandContext {
+  std::vector<std::string> arguments;  // as given after the command's words
+  std::string program;                 // absolute path of this binary, to start further processes with
+  std::atomic<bool>& stop;             // set by SIGINT, SIGTERM, SIGUSR1
+};
+
+// An error's code decides the exit code; a value is the exit code itself (normally 0).
+using CommandFunction = Result<int> (*)(const Options&, const CommandContext&);
+
+struct Command {
+  const char* words;  // "train", "data synth"
+  uint32_t bit;       // its options in the table
+  const char* usage;
+  const char* summary;
+  CommandFunction run;
+};
+
+std::span<const Command> commands();
+
+Result<int> run_data_synth(const Options&, const CommandContext&);
+Result<int> run_data_build(const Options&, const CommandContext&);
+Result<int> run_data_inspect(const Options&, const CommandContext&);
+Result<int> run_init(const Options&, const CommandContext&);
+Result<int> run_sft(const Options&, const CommandContext&);
+Result<int> run_train(const Options&, const CommandContext&);
+Result<int> run_coordinator_role(const Options&, const CommandContext&);
+Result<int> run_learner_role(const Options&, const CommandContext&);
+Result<int> run_rollout_role(const Options&, const CommandContext&);
+Result<int> run_reward_role(const Options&, const CommandContext&);
+Result<int> run_eval(const Options&, const CommandContext&);
+Result<int> run_infer(const Options&, const CommandContext&);
+Result<int> run_score(const Options&, const CommandContext&);
+
+}  // namespace prosodia::cli

@@ -1,0 +1,39 @@
+#include "orchestrator/cli/commands/command.h"
+
+namespace prosodia::cli {
+namespace {
+
+constexpr Command kCommands[] = {
+    {"data synth", kDataSynth, "prosodia data synth --out C.h5 [--utterances N --seed S]",
+     "speech with controlled prosody over nine emotions, by espeak-ng, into an HDF5 corpus", run_data_synth},
+    {"data build", kDataBuild, "prosodia data build --corpus C.h5 --output_dir DIR",
+     "training sets (JSONL) from a corpus: prosody questions, cold start, RL prompts, evaluation", run_data_build},
+    {"data inspect", kDataInspect, "prosodia data inspect --corpus C.h5",
+     "what is in a corpus: counts, prosody levels, agreement of control and measurement, leakage", run_data_inspect},
+    {"init", kModelInit, "prosodia init --model DIR --dataset F.jsonl,…",
+     "a tokenizer trained on the sets and a fresh tiny Qwen2.5-Omni Thinker", run_init},
+    {"sft", kSft, "prosodia sft --model DIR --dataset F.jsonl[:WEIGHT],… --output_dir RUN",
+     "supervised fine-tuning on assistant turns; rerunning resumes", run_sft},
+    {"train", kTrain, "prosodia train --model DIR --dataset F.jsonl --output_dir RUN",
+     "GRPO-PTR with coordinator, rollout and reward workers and learner ranks; rerunning resumes", run_train},
+    {"eval", kEval, "prosodia eval --model DIR --dataset F.jsonl --output_dir DIR",
+     "accuracy, recall, F1, confusion, reasoning criteria and faithfulness with intervals", run_eval},
+    {"infer", kInfer, "prosodia infer --model DIR --input F.jsonl --output O.jsonl", "responses for the rows of a file",
+     run_infer},
+    {"score", kScore, "prosodia score --model DIR --input F.jsonl --output O.jsonl",
+     "log-probabilities of the last assistant turn of each row", run_score},
+    {"coordinator", kRole, "prosodia coordinator --config RUN/config.ini",
+     "one role of a run: plans, leases, journals, reports", run_coordinator_role},
+    {"learner", kRole, "mpirun -n L prosodia learner --config RUN/config.ini", "one role of a run: GRPO updates",
+     run_learner_role},
+    {"rollout", kRole, "prosodia rollout --config RUN/config.ini", "one role of a run: samples responses",
+     run_rollout_role},
+    {"reward", kRole, "prosodia reward --config RUN/config.ini", "one role of a run: scores responses",
+     run_reward_role},
+};
+
+}  // namespace
+
+std::span<const Command> commands() { return kCommands; }
+
+}  // namespace prosodia::cli

@@ -1,0 +1,57 @@
+#include "orchestrator/cli/commands/coordinator_options.h"
+
+#include "data/corpus/dataset.h"
+#include "orchestrator/cli/commands/run_config.h"
+
+namespace prosodia::cli {
+namespace {
+
+core::GateOptions gate_options(const Options& options) {
+  core::GateOptions gate;
+  if (options.real("reasoning_weight") == 0) {
+    gate.mode = core::GateMode::kNever;  // plain GRPO: nobody is asked for reasoning scores
+  } else if (!options.flag("progressive")) {
+    gate.mode = core::GateMode::kAlways;
+  } else if (options.integer("gate_start_step") >= 0) {
+    gate.mode = core::GateMode::kFixedStep;
+    gate.start_step = static_cast<uint64_t>(options.integer("gate_start_step"));
+  }
+  gate.window = static_cast<uint32_t>(options.integer("gate_window"));
+  gate.delta = options.real("gate_delta");
+  gate.min_steps = static_cast<uint32_t>(options.integer("gate_min_steps"));
+  gate.min_accuracy = options.real("gate_min_accuracy");
+  gate.ramp_steps = static_cast<uint32_t>(options.integer("gate_ramp_steps"));
+  return gate;
+}
+
+}  // namespace
+
+Result<CoordinatorOptions> coordinator_options(const Options& options) {
+  CoordinatorOptions coordinator;
+  coordinator.run_dir = options.text("output_dir");
+  coordinator.run.plan = {.seed = static_cast<uint64_t>(options.integer("seed")),
+                          .total_steps = static_cast<uint64_t>(options.integer("max_steps")),
+                          .prompts_per_step = static_cast<uint32_t>(options.integer("prompts_per_step")),
+                          .num_generations = static_cast<uint32_t>(options.integer("num_generations")),
+                          .lag = static_cast<uint32_t>(options.integer("lag"))};
+  coordinator.run.gate = gate_options(options);
+  PROSODIA_ASSIGN(coordinator.run.config_digest, run_digest_of_config(options));
+  coordinator.run.heartbeat_ms = static_cast<uint32_t>(options.integer("heartbeat_ms"));
+  const auto lease_ms = static_cast<int64_t>(options.real("lease_timeout_s") * 1000);
+  coordinator.run.rollout_lease_ms = lease_ms;
+  coordinator.run.reward_lease_ms = lease_ms;
+  coordinator.run.max_rollout_tries = static_cast<int>(options.integer("max_attempts"));
+  coordinator.run.max_reward_tries = static_cast<int>(options.integer("max_attempts"));
+  const auto port = options.integer("port");
+  coordinator.endpoint = fmt::format("tcp://{}:{}", options.text("bind"), port == 0 ? "*" : std::to_string(port));
+  coordinator.archive_steps = static_cast<uint64_t>(options.integer("archive_steps"));
+  PROSODIA_ASSIGN(const auto samples, read_dataset(options.text("dataset")));
+  for (const Sample& sample : samples) {
+    nlohmann::json row = sample.row;
+    row["audios"] = sample.audios;
+    coordinator.rows.push_back(row.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  }
+  return coordinator;
+}
+
+}  // namespace prosodia::cli

@@ -1,0 +1,13 @@
+// Coordinator options from the option table.
+#pragma once
+
+#include "data/base/status.h"
+#include "orchestrator/cli/options.h"
+#include "orchestrator/coordinator/coordinator.h"
+
+namespace prosodia::cli {
+
+// Reads the dataset too: its rows, with absolute audio references, are what leases carry.
+Result<CoordinatorOptions> coordinator_options(const Options& options);
+
+}  // namespace prosodia::cli

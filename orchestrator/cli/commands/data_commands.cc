@@ -1,0 +1,61 @@
+// prosodia data synth | build | inspect
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include "data/corpus/build.h"
+#include "data/corpus/corpus.h"
+#include "data/corpus/inspect.h"
+#include "data/corpus/synth.h"
+#include "orchestrator/cli/commands/command.h"
+
+namespace prosodia::cli {
+
+Result<int> run_data_synth(const Options& options, const CommandContext&) {
+  PROSODIA_ASSIGN(const std::string out, options.required("out"));
+  SynthOptions synth;
+  synth.out = out;
+  synth.utterances = static_cast<int>(options.integer("utterances"));
+  synth.test_utterances = static_cast<int>(options.integer("test_utterances"));
+  synth.seed = static_cast<uint64_t>(options.integer("seed"));
+  synth.jobs = static_cast<int>(options.integer("jobs"));
+  const bool terminal = isatty(STDERR_FILENO);
+  synth.on_progress = [terminal, shown = -1](int done, int total) mutable {
+    const int percent = total > 0 ? 100 * done / total : 100;
+    if (percent == shown || (!terminal && percent % 25 != 0)) return;
+    shown = percent;
+    fmt::print(stderr, "{}synthesising {}/{} ({} %){}", terminal ? "\r" : "", done, total, percent,
+               terminal && done < total ? "" : "\n");
+  };
+  PROSODIA_ASSIGN(const SynthReport report, synthesize_corpus(synth));
+  fmt::print("{}\nwrote {}. Next: prosodia data inspect --corpus {}\n", report.to_text(), out, out);
+  return 0;
+}
+
+Result<int> run_data_build(const Options& options, const CommandContext&) {
+  BuildOptions build;
+  PROSODIA_ASSIGN(build.corpus, options.required("corpus"));
+  PROSODIA_ASSIGN(build.output_dir, options.required("output_dir"));
+  build.seed = static_cast<uint64_t>(options.integer("seed"));
+  build.prompt_style = options.text("prompt_style") == "paper" ? PromptStyle::kPaper : PromptStyle::kShort;
+  build.prosody_rows = static_cast<int>(options.integer("prosody_rows"));
+  build.coldstart_rows = static_cast<int>(options.integer("coldstart_rows"));
+  build.cue_noise = options.real("cue_noise");
+  build.cue_omission = options.real("cue_omission");
+  build.emotion_noise = options.real("emotion_noise");
+  PROSODIA_ASSIGN(const BuildReport report, build_datasets(build));
+  for (const std::string& note : report.notes) fmt::print("{}\n", note);
+  fmt::print(
+      "wrote {}: prosody.sft.jsonl {} rows, coldstart.sft.jsonl {}, rl.jsonl {}, eval.jsonl {}\n"
+      "Next: prosodia init --dataset … --model DIR, then prosodia sft\n",
+      build.output_dir.string(), report.prosody_rows, report.coldstart_rows, report.rl_rows, report.eval_rows);
+  return 0;
+}
+
+Result<int> run_data_inspect(const Options& options, const CommandContext&) {
+  PROSODIA_ASSIGN(const std::string path, options.required("corpus"));
+  PROSODIA_ASSIGN(const auto corpus, CorpusReader::open(path));
+  fmt::print("{}", inspect_text(*corpus));
+  return 0;
+}
+
+}  // namespace prosodia::cli

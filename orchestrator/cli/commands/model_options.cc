@@ -1,0 +1,100 @@
+#include "orchestrator/cli/commands/model_options.h"
+
+#include <ATen/Parallel.h>
+
+#include <charconv>
+#include <cstdlib>
+
+namespace prosodia::cli {
+
+void configure_torch(const Options& options) {
+  // MKL may pick kernels by memory alignment; this mode makes a call's result depend on its inputs alone.
+  setenv("MKL_CBWR", "AUTO,STRICT", /*overwrite=*/0);
+  at::set_num_threads(static_cast<int>(options.integer("num_threads")));
+}
+
+ModelOptions model_options(const Options& options) {
+  const std::string& device = options.text("device");
+  return {.dtype = options.text("dtype"), .device = device == "auto" ? "cpu" : device};
+}
+
+AdamWOptions adamw_options(const Options& options) {
+  return {.beta1 = options.real("adam_beta1"),
+          .beta2 = options.real("adam_beta2"),
+          .eps = options.real("adam_epsilon"),
+          .weight_decay = options.real("weight_decay"),
+          .max_grad_norm = options.real("max_grad_norm")};
+}
+
+Result<LrScheduleOptions> schedule_options(const Options& options) {
+  LrScheduleOptions schedule;
+  schedule.learning_rate = options.real("learning_rate");
+  PROSODIA_ASSIGN(schedule.lr_scheduler_type, parse_lr_scheduler_type(options.text("lr_scheduler_type")));
+  schedule.warmup_ratio = options.real("warmup_ratio");
+  schedule.max_steps = options.integer("max_steps");
+  return schedule;
+}
+
+Result<std::vector<ModelPart>> frozen_parts(const Options& options) {
+  return parse_model_parts(options.text("freeze"));
+}
+
+Result<GrpoOptions> grpo_options(const Options& options) {
+  GrpoOptions grpo;
+  PROSODIA_ASSIGN(grpo.loss.loss_type, parse_loss_type(options.text("loss_type")));
+  PROSODIA_ASSIGN(grpo.loss.importance_sampling_level,
+                  parse_importance_sampling_level(options.text("importance_sampling_level")));
+  grpo.loss.epsilon = options.real("epsilon");
+  if (options.real("epsilon_high") > 0) grpo.loss.epsilon_high = options.real("epsilon_high");
+  if (options.real("delta") > 0) grpo.loss.delta = options.real("delta");
+  grpo.loss.beta = options.real("beta");
+  grpo.loss.max_completion_length = options.integer("max_completion_length");
+  PROSODIA_TRY(validate(grpo.loss));
+  PROSODIA_ASSIGN(grpo.advantage.scale_rewards, parse_scale_rewards(options.text("scale_rewards")));
+  PROSODIA_ASSIGN(grpo.schedule, schedule_options(options));
+  grpo.adamw = adamw_options(options);
+  PROSODIA_ASSIGN(grpo.freeze, frozen_parts(options));
+  grpo.temperature = options.real("temperature");
+  grpo.num_iterations = static_cast<int>(options.integer("num_iterations"));
+  grpo.max_tokens_per_micro_batch = options.integer("token_budget");
+  return grpo;
+}
+
+SamplingParams sampling_params(const Options& options, bool greedy) {
+  SamplingParams params;
+  params.temperature = options.real("temperature");
+  params.top_p = options.real("top_p");
+  params.top_k = static_cast<int>(options.integer("top_k"));
+  params.greedy = greedy;
+  params.max_completion_length = static_cast<int>(options.integer("max_completion_length"));
+  return params;
+}
+
+Result<std::vector<SftDataset>> weighted_datasets(const Options& options) {
+  PROSODIA_ASSIGN(const std::string all, options.required("dataset"));
+  std::vector<SftDataset> datasets;
+  for (const std::string& item : options.list("dataset")) {
+    const size_t colon = item.rfind(':');
+    SftDataset dataset{.path = item, .weight = std::nullopt};
+    if (colon != std::string::npos && !std::filesystem::exists(item)) {
+      double weight = 0;
+      const char* end = item.data() + item.size();
+      if (std::from_chars(item.data() + colon + 1, end, weight).ptr != end || !(weight > 0)) {
+        return fail(ErrorCode::kUsage, "--dataset '{}': the weight after ':' must be a number above 0", item);
+      }
+      dataset = {.path = item.substr(0, colon), .weight = weight};
+    }
+    datasets.push_back(std::move(dataset));
+  }
+  return datasets;
+}
+
+Result<LoadedModel> open_model(const Options& options) {
+  PROSODIA_ASSIGN(const std::string dir, options.required("model"));
+  LoadedModel loaded;
+  PROSODIA_ASSIGN(loaded.model, load_model(dir, model_options(options)));
+  PROSODIA_ASSIGN(loaded.processor, Processor::load(dir, std::make_shared<AudioStore>()));
+  return loaded;
+}
+
+}  // namespace prosodia::cli

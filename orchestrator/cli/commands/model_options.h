@@ -1,0 +1,39 @@
+// From the option table to the options of the libraries. One function a struct, so that every command that takes an
+// option reads it the same way. Failure: kUsage naming the option.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "orchestrator/cli/options.h"
+#include "workers/learner/grpo_options.h"
+#include "workers/learner/sft.h"
+#include "workers/model/load.h"
+#include "workers/model/processor.h"
+#include "workers/rollout/engine.h"
+
+namespace prosodia::cli {
+
+// Sets torch's thread count and the environment that makes its CPU arithmetic repeatable. Call before any tensor.
+void configure_torch(const Options& options);
+
+ModelOptions model_options(const Options& options);
+AdamWOptions adamw_options(const Options& options);
+Result<LrScheduleOptions> schedule_options(const Options& options);
+Result<std::vector<ModelPart>> frozen_parts(const Options& options);
+Result<GrpoOptions> grpo_options(const Options& options);
+SamplingParams sampling_params(const Options& options, bool greedy);  // the engine's callers add stops and suppressions
+
+// "FILE" or "FILE:WEIGHT".
+Result<std::vector<SftDataset>> weighted_datasets(const Options& options);
+
+// Model and processor of --model.
+struct LoadedModel {
+  std::shared_ptr<Model> model;
+  std::unique_ptr<Processor> processor;
+};
+Result<LoadedModel> open_model(const Options& options);
+
+}  // namespace prosodia::cli

@@ -1,0 +1,238 @@
+#include "orchestrator/cli/commands/roles.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <ctime>
+#include <functional>
+#include <thread>
+
+#include "data/store/fs.h"
+#include "orchestrator/cli/commands/coordinator_options.h"
+#include "orchestrator/cli/commands/model_options.h"
+#include "orchestrator/cli/commands/run_config.h"
+#include "orchestrator/coordinator/coordinator.h"
+#include "orchestrator/monitor/monitor_sinks.h"
+#include "orchestrator/protocol/worker_client.h"
+#include "workers/learner/learner.h"
+#include "workers/reward/scorer_factory.h"
+#include "workers/reward/worker.h"
+#include "workers/rollout/worker.h"
+
+namespace prosodia::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+// Blocks until the coordinator has written its endpoint.
+Result<std::string> coordinator_endpoint(const Options& options, const std::atomic<bool>& stop) {
+  if (!options.text("connect").empty()) return options.text("connect");
+  const fs::path file = fs::path(options.text("output_dir")) / "coordinator.endpoint";
+  for (int tries = 0; tries < 600 && !stop; ++tries) {
+    if (fs::exists(file)) {
+      PROSODIA_ASSIGN(const auto bytes, posix_file_system().read_file(file));
+      std::string endpoint(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+      while (!endpoint.empty() && std::isspace(static_cast<unsigned char>(endpoint.back()))) endpoint.pop_back();
+      return endpoint;
+    }
+    std::this_thread::sleep_for(100ms);
+  }
+  return fail(ErrorCode::kUnavailable,
+              "{} did not appear within 60 s: no coordinator. Next: see its log, or give --connect", file.string());
+}
+
+Result<protocol::WorkerClientOptions> client_options(const Options& options, protocol::Role role,
+                                                     std::string endpoint) {
+  protocol::WorkerClientOptions client;
+  client.endpoint = std::move(endpoint);
+  client.role = role;
+  client.name =
+      options.text("name").empty() ? fmt::format("{}-{}", protocol::name(role), getpid()) : options.text("name");
+  PROSODIA_ASSIGN(client.config_digest, run_digest_of_config(options));
+  return client;
+}
+
+Result<MonitorOptions> monitor_options(const Options& options, const RunStatus& status) {
+  MonitorOptions monitor;
+  monitor.run_dir = options.text("output_dir");
+  monitor.first_step = status.first_report_step;
+  monitor.start_time = static_cast<double>(std::time(nullptr));
+  monitor.progress = stdout;
+  return monitor;
+}
+
+Status coordinate(const Options& options, std::atomic<bool>& stop,
+                  std::function<void(const std::string&)> on_listening) {
+  PROSODIA_ASSIGN(CoordinatorOptions coordinator, coordinator_options(options));
+  coordinator.on_listening = std::move(on_listening);
+  PROSODIA_ASSIGN(const RunStatus before, inspect_run(posix_file_system(), coordinator.run_dir));
+  PROSODIA_ASSIGN(const MonitorOptions monitor, monitor_options(options, before));
+  PROSODIA_ASSIGN(const auto sink, open_monitor(posix_file_system(), monitor));
+  PROSODIA_TRY(run_coordinator(coordinator, *sink, stop));
+  PROSODIA_ASSIGN(const bool complete, report_if_complete(options));
+  if (!complete) return fail(ErrorCode::kInternal, "the coordinator ended without completing the run");
+  return {};
+}
+
+Status roll_out(const Options& options, std::atomic<bool>& stop, const std::string& endpoint) {
+  configure_torch(options);
+  RolloutWorkerOptions worker;
+  worker.model_dir = options.text("model");
+  worker.dataset_dir = fs::path(options.text("dataset")).parent_path();
+  worker.model = model_options(options);
+  worker.sampling = sampling_params(options, /*greedy=*/false);
+  worker.engine.max_rows = static_cast<int>(options.integer("max_rows"));
+  worker.stop_requested = [&stop] { return stop.load(); };
+  PROSODIA_ASSIGN(protocol::WorkerClientOptions client_opts,
+                  client_options(options, protocol::Role::kRollout, endpoint));
+  // Enough groups in hand to keep every row busy.
+  client_opts.slots =
+      static_cast<uint32_t>(std::max<int64_t>(1, options.integer("max_rows") / options.integer("num_generations")));
+  PROSODIA_ASSIGN(const auto client, protocol::WorkerClient::connect(std::move(client_opts)));
+  return run_rollout_worker(worker, *client);
+}
+
+Status score_rewards(const Options& options, std::atomic<bool>& stop, const std::string& endpoint) {
+  RewardWorkerOptions worker;
+  PROSODIA_ASSIGN(worker.reward, reward_options(options));
+  PROSODIA_ASSIGN(worker.scorer, standard_scorers().make(options.text("reasoning_scorer")));
+  worker.reasoning_limit = std::chrono::milliseconds(static_cast<int64_t>(options.real("reward_timeout_s") * 1000));
+  worker.stop_requested = [&stop] { return stop.load(); };
+  PROSODIA_ASSIGN(protocol::WorkerClientOptions client_opts,
+                  client_options(options, protocol::Role::kReward, endpoint));
+  client_opts.slots = 4;
+  PROSODIA_ASSIGN(const auto client, protocol::WorkerClient::connect(std::move(client_opts)));
+  return run_reward_worker(worker, *client);
+}
+
+Result<LearnerOptions> learner_options(const Options& options, std::atomic<bool>& stop) {
+  LearnerOptions learner;
+  learner.model_dir = options.text("model");
+  learner.checkpoint_dir = fs::path(options.text("output_dir")) / "checkpoints";
+  PROSODIA_ASSIGN(learner.grpo, grpo_options(options));
+  learner.grpo.dataset_dir = fs::path(options.text("dataset")).parent_path();
+  learner.lag = options.integer("lag");
+  learner.max_steps = options.integer("max_steps");
+  learner.save_steps = options.integer("save_steps");
+  learner.save_total_limit = static_cast<int>(options.integer("save_total_limit"));
+  learner.model = model_options(options);
+  learner.weights.bulk.endpoint = fmt::format("tcp://{}:*", options.text("bind"));
+  learner.stop_requested = [&stop] { return stop.load(); };
+  return learner;
+}
+
+Status learn(const Options& options, std::atomic<bool>& stop, Collective& collective,
+             const std::function<Result<std::string>()>& endpoint) {
+  configure_torch(options);
+  PROSODIA_ASSIGN(const LearnerOptions learner, learner_options(options, stop));
+  const ConnectLearner connect = [&](const LearnerHello& hello) -> Result<std::unique_ptr<LearnerLink>> {
+    PROSODIA_ASSIGN(std::string where, endpoint());
+    PROSODIA_ASSIGN(protocol::WorkerClientOptions client_opts,
+                    client_options(options, protocol::Role::kLearner, std::move(where)));
+    return connect_to_coordinator(std::move(client_opts))(hello);
+  };
+  const auto report = run_learner(learner, collective, connect);
+  if (!report) return tl::unexpected(report.error());
+  return {};
+}
+
+Result<int> as_code(const Status& status) {
+  if (!status) return tl::unexpected(status.error());
+  return 0;
+}
+
+}  // namespace
+
+Result<RewardOptions> reward_options(const Options& options) {
+  RewardOptions reward;
+  reward.weights.format = options.real("format_weight");
+  reward.weights.accuracy = options.real("accuracy_weight");
+  reward.weights.reasoning = options.real("reasoning_weight");
+  const auto criteria = options.list("criteria_weights");
+  if (criteria.size() != kNumCriteria) {
+    return fail(ErrorCode::kUsage, "--criteria_weights wants {} numbers, got {}", kNumCriteria, criteria.size());
+  }
+  for (size_t i = 0; i < kNumCriteria; ++i) {
+    const char* end = criteria[i].data() + criteria[i].size();
+    if (std::from_chars(criteria[i].data(), end, reward.weights.criteria[i]).ptr != end) {
+      return fail(ErrorCode::kUsage, "--criteria_weights: '{}' is not a number", criteria[i]);
+    }
+  }
+  reward.trust = {.use_trust = options.flag("trust"),
+                  .all_correct = options.real("trust_all_correct"),
+                  .all_wrong = options.real("trust_all_wrong")};
+  PROSODIA_TRY(validate(reward));
+  return reward;
+}
+
+Result<bool> report_if_complete(const Options& options) {
+  const std::string& run_dir = options.text("output_dir");
+  PROSODIA_ASSIGN(const RunStatus status, inspect_run(posix_file_system(), run_dir));
+  if (!status.complete) return false;
+  fmt::print("run complete: {} steps, run digest {}\n", status.trained_steps, status.run_digest.hex());
+  fmt::print("checkpoint {}/checkpoints/step-{:06}; curves {}/report.html; tensorboard --logdir {}\n", run_dir,
+             status.trained_steps, run_dir, run_dir);
+  std::fflush(stdout);
+  return true;
+}
+
+Result<int> run_coordinator_role(const Options& options, const CommandContext& context) {
+  return as_code(coordinate(options, context.stop, {}));
+}
+
+Result<int> run_rollout_role(const Options& options, const CommandContext& context) {
+  PROSODIA_ASSIGN(const std::string endpoint, coordinator_endpoint(options, context.stop));
+  return as_code(roll_out(options, context.stop, endpoint));
+}
+
+Result<int> run_reward_role(const Options& options, const CommandContext& context) {
+  PROSODIA_ASSIGN(const std::string endpoint, coordinator_endpoint(options, context.stop));
+  return as_code(score_rewards(options, context.stop, endpoint));
+}
+
+Result<int> run_learner_role(const Options& options, const CommandContext& context) {
+  PROSODIA_ASSIGN(const auto collective, make_collective());
+  const Status status =
+      learn(options, context.stop, *collective, [&] { return coordinator_endpoint(options, context.stop); });
+  if (!status && collective->rank() == 0) fmt::print(stderr, "prosodia learner: {}\n", status.error().message);
+  return finish_process(*collective, status);
+}
+
+Result<int> run_mpi_role(const Options& options, const CommandContext& context, launch::MpiWorld& world,
+                         const launch::Placement& placement) {
+  const bool is_learner = placement.role == launch::Role::kLearner;
+  const MPI_Comm learners = world.split_learners(is_learner);
+  Options named = options;
+  Status status;
+  if (placement.role == launch::Role::kCoordinator) {
+    bool listening = false;
+    status = coordinate(options, context.stop, [&](const std::string& endpoint) {
+      world.broadcast_text(endpoint);
+      listening = true;
+    });
+    if (!listening && !status) {  // the others wait for the endpoint and would wait forever
+      fmt::print(stderr, "prosodia train: {}\n", status.error().message);
+      world.abort(exit_code(status.error().code));
+    }
+  } else {
+    const std::string endpoint = world.broadcast_text("");
+    named.set("name", fmt::format("{}-{}", launch::name(placement.role), placement.index));
+    if (is_learner) {
+      PROSODIA_ASSIGN(const auto collective, make_mpi_collective({}, MPI_Comm_c2f(learners)));
+      status = learn(named, context.stop, *collective, [&]() -> Result<std::string> { return endpoint; });
+    } else if (placement.role == launch::Role::kRollout) {
+      status = roll_out(named, context.stop, endpoint);
+    } else {
+      status = score_rewards(named, context.stop, endpoint);
+    }
+  }
+  if (status || status.error().code == ErrorCode::kInterrupted) return as_code(status);
+  fmt::print(stderr, "prosodia train ({}): {}\n", launch::name(placement.role), status.error().message);
+  world.abort(exit_code(status.error().code));
+}
+
+}  // namespace prosodia::cli

@@ -1,0 +1,69 @@
+#include "orchestrator/cli/commands/run_config.h"
+
+#include "data/store/atomic_file.h"
+#include "data/store/fs.h"
+
+namespace prosodia::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kPathOptions[] = {"model", "ref_model", "output_dir", "reward_model"};
+
+fs::path config_path(const Options& options) { return fs::path(options.text("output_dir")) / "config.ini"; }
+
+// "--seed 42 (the run has 7)" for each option that affects results and differs.
+std::vector<std::string> differences(const Options& now, const Options& before) {
+  std::vector<std::string> lines;
+  for (const OptionSpec& spec : option_table()) {
+    if (!(spec.commands & kTrain) || !spec.affects_result) continue;
+    if (now.text(spec.name) != before.text(spec.name)) {
+      lines.push_back(fmt::format("--{} {} (the run has {})", spec.name, now.text(spec.name), before.text(spec.name)));
+    }
+  }
+  return lines;
+}
+
+}  // namespace
+
+Result<Options> resolve_run_options(Options options) {
+  PROSODIA_TRY(options.required("model"));
+  PROSODIA_TRY(options.required("dataset"));
+  PROSODIA_TRY(options.required("output_dir"));
+  for (const char* name : kPathOptions) {
+    if (!options.text(name).empty()) options.set(name, fs::weakly_canonical(fs::absolute(options.text(name))).string());
+  }
+  const auto datasets = options.list("dataset");
+  if (datasets.size() != 1) return fail(ErrorCode::kUsage, "--dataset: train takes one file, got {}", datasets.size());
+  options.set("dataset", fs::weakly_canonical(fs::absolute(datasets.front())).string());
+  if (options.text("ref_model").empty()) options.set("ref_model", options.text("model"));
+  return options;
+}
+
+Status prepare_run_folder(const Options& options) {
+  FileSystem& files = posix_file_system();
+  PROSODIA_TRY(files.create_dirs(fs::path(options.text("output_dir")) / "logs"));
+  const fs::path path = config_path(options);
+  if (fs::exists(path)) {
+    const std::vector<std::string> arguments = {"--config", path.string()};
+    PROSODIA_ASSIGN(const Options before, parse_options(kTrain, arguments));
+    if (const auto lines = differences(options, before); !lines.empty()) {
+      return fail(ErrorCode::kUsage,
+                  "{} holds a run with another configuration: {}. Next: give the same options to resume it, or another "
+                  "--output_dir to start a new run",
+                  options.text("output_dir"), fmt::join(lines, ", "));
+    }
+  }
+  const std::string text = options.to_ini(kTrain);
+  return write_file_atomic(files, path, std::as_bytes(std::span(text.data(), text.size())));
+}
+
+Result<Digest> run_digest_of_config(const Options& options) {
+  DigestBuilder builder;
+  builder.add(options.result_digest(kTrain));
+  PROSODIA_ASSIGN(const auto dataset, posix_file_system().read_file(options.text("dataset")));
+  builder.add(std::span<const std::byte>(dataset));
+  return builder.finish();
+}
+
+}  // namespace prosodia::cli

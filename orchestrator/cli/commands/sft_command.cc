@@ -1,0 +1,80 @@
+// prosodia sft: supervised fine-tuning, on one process or on --nproc_per_node ranks under mpirun.
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "orchestrator/cli/commands/command.h"
+#include "orchestrator/cli/commands/model_options.h"
+#include "orchestrator/cli/commands/mpirun.h"
+#include "orchestrator/launch/mpi_world.h"
+#include "workers/learner/collective.h"
+
+namespace prosodia::cli {
+namespace {
+
+void print_progress(const SftLog& log) {
+  const double rate = log.step_seconds > 0 ? static_cast<double>(log.num_input_tokens) / log.step_seconds : 0;
+  const double eta = log.step_seconds * static_cast<double>(log.max_steps - log.step);
+  fmt::print("sft {:>5}/{} loss {:.4f} grad_norm {:.3f} lr {:.2e} epoch {:.2f} {:.0f} tok/s ETA {:.0f}s\n", log.step,
+             log.max_steps, log.loss, log.grad_norm, log.learning_rate, log.epoch, rate, eta);
+  std::fflush(stdout);
+}
+
+Result<SftOptions> sft_options(const Options& options, const CommandContext& context, int ranks) {
+  SftOptions sft;
+  PROSODIA_ASSIGN(sft.model_dir, options.required("model"));
+  PROSODIA_ASSIGN(sft.output_dir, options.required("output_dir"));
+  PROSODIA_ASSIGN(sft.datasets, weighted_datasets(options));
+  const int64_t batch = options.integer("per_device_train_batch_size");
+  if (batch % ranks != 0) {
+    return fail(ErrorCode::kUsage, "--per_device_train_batch_size {} does not divide over {} ranks", batch, ranks);
+  }
+  sft.per_device_train_batch_size = batch / ranks;
+  PROSODIA_ASSIGN(const LrScheduleOptions schedule, schedule_options(options));
+  sft.max_steps = schedule.max_steps;
+  sft.learning_rate = schedule.learning_rate;
+  sft.lr_scheduler_type = schedule.lr_scheduler_type;
+  sft.warmup_ratio = schedule.warmup_ratio;
+  sft.adamw = adamw_options(options);
+  PROSODIA_ASSIGN(sft.freeze, frozen_parts(options));
+  sft.seed = static_cast<uint64_t>(options.integer("seed"));
+  sft.max_tokens_per_micro_batch = options.integer("token_budget");
+  sft.save_steps = options.integer("save_steps");
+  sft.save_total_limit = static_cast<int>(options.integer("save_total_limit"));
+  sft.logging_steps = options.integer("logging_steps");
+  sft.model = model_options(options);
+  sft.on_log = print_progress;
+  sft.stop_requested = [&context] { return context.stop.load(); };
+  return sft;
+}
+
+}  // namespace
+
+Result<int> run_sft(const Options& options, const CommandContext& context) {
+  const int ranks = static_cast<int>(options.integer("nproc_per_node"));
+  const bool launched = launch::under_mpi_launcher();
+  PROSODIA_ASSIGN(const SftOptions check, sft_options(options, context, ranks));
+  if (options.flag("dry_run")) {
+    fmt::print("{}", options.to_ini(kSft));
+    return 0;
+  }
+  if (ranks > 1 && !launched) {
+    std::vector<std::string> arguments = {"sft"};
+    arguments.insert(arguments.end(), context.arguments.begin(), context.arguments.end());
+    return exec_mpirun(ranks, context.program, arguments);
+  }
+  configure_torch(options);
+  PROSODIA_ASSIGN(const auto collective, make_collective());
+  PROSODIA_ASSIGN(const SftOptions sft, sft_options(options, context, collective->size()));
+  PROSODIA_ASSIGN(const SftReport report, train_sft(sft, *collective));
+  if (collective->rank() == 0) {
+    fmt::print("sft: {} steps{} in {:.1f} s, loss {:.4f} -> {:.4f}; wrote {}\n", report.steps,
+               report.resumed_from > 0 ? fmt::format(" (resumed from {})", report.resumed_from) : "", report.seconds,
+               report.first_loss, report.last_loss, sft.output_dir.string());
+  }
+  return 0;
+}
+
+}  // namespace prosodia::cli

@@ -1,0 +1,128 @@
+// prosodia train: one machine under the local supervisor, or all roles inside one mpirun.
+#include <fmt/core.h>
+
+#include "data/corpus/dataset.h"
+#include "orchestrator/cli/commands/command.h"
+#include "orchestrator/cli/commands/model_options.h"
+#include "orchestrator/cli/commands/mpirun.h"
+#include "orchestrator/cli/commands/roles.h"
+#include "orchestrator/cli/commands/run_config.h"
+#include "orchestrator/launch/layout.h"
+#include "orchestrator/launch/mpi_world.h"
+#include "orchestrator/launch/supervisor.h"
+#include "workers/model/config.h"
+
+namespace prosodia::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using launch::Layout;
+using launch::ProcessSpec;
+using launch::Role;
+
+// Everything that can be wrong with the user's input is found before any process starts.
+Status probe_inputs(const Options& options) {
+  PROSODIA_TRY(grpo_options(options));
+  PROSODIA_TRY(reward_options(options));
+  PROSODIA_TRY(ModelConfig::load(options.text("model")));
+  PROSODIA_ASSIGN(const auto samples, read_dataset(options.text("dataset")));
+  for (const Sample& sample : samples) {
+    if (sample.solution.empty()) {
+      return fail(ErrorCode::kInvalidInput, "{}:{}: no \"solution\"; train needs the right answer in every row",
+                  options.text("dataset"), sample.line);
+    }
+    for (const std::string& audio : sample.audios) {
+      const std::string file = audio.substr(0, audio.rfind('#'));
+      if (!fs::exists(file) && !fs::exists(audio)) {
+        return fail(ErrorCode::kInvalidInput, "{}:{}: {} does not exist", options.text("dataset"), sample.line, file);
+      }
+    }
+  }
+  return {};
+}
+
+void print_plan(const Options& options, const Layout& layout) {
+  const int64_t prompts = options.integer("prompts_per_step"), group = options.integer("num_generations");
+  fmt::print(
+      "plan: {} steps of {} prompts x {} responses = {} responses a step; coordinator, {} learner rank(s), {} rollout "
+      "and "
+      "{} reward worker(s); seed {}, lag {}; run folder {}\n",
+      options.integer("max_steps"), prompts, group, prompts * group, layout.learners, layout.rollouts, layout.rewards,
+      options.integer("seed"), options.integer("lag"), options.text("output_dir"));
+  std::fflush(stdout);
+}
+
+ProcessSpec role_process(const Options& options, const CommandContext& context, Role role, int index) {
+  const fs::path run = options.text("output_dir");
+  const std::string who = role == Role::kCoordinator ? "coordinator" : fmt::format("{}-{}", launch::name(role), index);
+  return {.name = who,
+          .argv = {context.program, std::string(launch::name(role)), "--config", (run / "config.ini").string(),
+                   "--name", who},
+          .environment = {},
+          .log = run / "logs" / (who + ".log")};
+}
+
+ProcessSpec learner_group(const Options& options, const CommandContext& context, const Layout& layout) {
+  ProcessSpec spec = role_process(options, context, Role::kLearner, 0);
+  spec.name = "learner";
+  spec.log = fs::path(options.text("output_dir")) / "logs" / "learner.log";
+  spec.argv.back() = "learner";
+  spec.argv = mpirun_command(layout.learners, context.program, {spec.argv.begin() + 1, spec.argv.end()});
+  spec.environment = mpirun_environment();
+  return spec;
+}
+
+Result<int> supervise(const Options& options, const CommandContext& context, const Layout& layout) {
+  ProcessSpec coordinator = role_process(options, context, Role::kCoordinator, 0);
+  coordinator.inherit_stdout = true;  // its progress lines are what the user watches
+  std::vector<ProcessSpec> others = {learner_group(options, context, layout)};
+  for (int i = 0; i < layout.rollouts; ++i) others.push_back(role_process(options, context, Role::kRollout, i));
+  for (int i = 0; i < layout.rewards; ++i) others.push_back(role_process(options, context, Role::kReward, i));
+  launch::SupervisorOptions supervisor_options;
+  supervisor_options.restart.max_restarts = static_cast<int>(options.integer("max_restarts"));
+  supervisor_options.log = [](const std::string& line) { fmt::print(stderr, "supervisor: {}\n", line); };
+  launch::Supervisor supervisor(std::move(supervisor_options), std::move(coordinator), std::move(others));
+  return supervisor.run(context.stop);
+}
+
+// One mpirun for all: fail-stop. Rank 0's endpoint reaches the others over MPI, so nothing has to be configured.
+Result<int> run_under_mpi(Options options, const CommandContext& context, const Layout& layout) {
+  launch::MpiWorld world;
+  const auto placement = launch::place(layout, world.rank(), world.size());
+  if (!placement) {
+    if (world.rank() != 0) return exit_code(placement.error().code);
+    return tl::unexpected(placement.error());
+  }
+  Status prepared;
+  if (world.rank() == 0) {
+    prepared = probe_inputs(options);
+    if (prepared) prepared = prepare_run_folder(options);
+    if (prepared) print_plan(options, layout);
+  }
+  const std::string verdict = world.broadcast_text(prepared ? "" : std::to_string(exit_code(prepared.error().code)));
+  if (!prepared) return tl::unexpected(prepared.error());
+  if (!verdict.empty()) return std::stoi(verdict);
+  return run_mpi_role(options, context, world, *placement);
+}
+
+}  // namespace
+
+Result<int> run_train(const Options& given, const CommandContext& context) {
+  PROSODIA_ASSIGN(const Options options, resolve_run_options(given));
+  PROSODIA_ASSIGN(const Layout layout, launch::parse_layout(options.text("layout")));
+  if (options.flag("dry_run")) {
+    PROSODIA_TRY(probe_inputs(options));
+    print_plan(options, layout);
+    fmt::print("{}", options.to_ini(kTrain));
+    return 0;
+  }
+  if (launch::under_mpi_launcher()) return run_under_mpi(options, context, layout);
+  PROSODIA_TRY(probe_inputs(options));
+  PROSODIA_TRY(prepare_run_folder(options));
+  PROSODIA_ASSIGN(const bool complete, report_if_complete(options));
+  if (complete) return 0;
+  print_plan(options, layout);
+  return supervise(options, context, layout);
+}
+
+}  // namespace prosodia::cli
