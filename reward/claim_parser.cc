@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "reward/claim_lexicon.h"
+#include "reward/claim_items.h"
 #include "reward/claim_tokens.h"
 #include "reward/faithfulness.h"
 #include "reward/stress_claims.h"
@@ -13,19 +13,6 @@ namespace {
 
 constexpr size_t kReach = 12;  // items between a level word and the noun it follows
 constexpr size_t kNegationReach = 6;
-constexpr size_t kTranscriptQuoteWords = 3;  // a quotation this long repeats the transcript; its words claim nothing
-
-const LexiconEntry kPlainEntry{};
-const LexiconEntry kCommaEntry{.word_class = WordClass::kComma};
-
-struct Item {
-  const LexiconEntry* entry = &kPlainEntry;
-  std::string_view word;  // the first token
-  size_t begin = 0, end = 0;
-  bool bound = false;  // kNoun: some level already belongs to it
-  WordClass word_class() const { return entry->word_class; }
-  bool is(WordClass expected) const { return entry->word_class == expected; }
-};
 
 struct Found {  // a level word's noun
   size_t noun = 0;
@@ -37,40 +24,11 @@ struct Bound {
   Claim claim;
 };
 
-bool one_of(std::string_view word, std::initializer_list<std::string_view> words) {
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
-
-bool is_determiner(std::string_view word) {
-  return one_of(word, {"the", "a", "an", "his", "her", "their", "its", "this", "that"});
-}
-
 class SentenceParser {
  public:
-  explicit SentenceParser(const ClaimSentence& sentence) {
-    std::vector<std::string_view> words;
-    for (const ClaimToken& token : sentence) words.push_back(token.text);
-    const ClaimLexicon& lexicon = ClaimLexicon::instance();
-    for (size_t at = 0; at < words.size();) {
-      Item item{.word = words[at], .begin = sentence[at].begin, .end = sentence[at].end};
-      size_t used = 1;
-      if (words[at] == ",") {
-        item.entry = &kCommaEntry;
-      } else if (sentence[at].quote_words < kTranscriptQuoteWords) {
-        if (const LexiconEntry* entry = lexicon.match(words, at)) {
-          item.entry = entry;
-          used = entry->words.size();
-          item.end = sentence[at + used - 1].end;
-        }
-      }
-      items_.push_back(item);
-      at += used;
-    }
-  }
+  explicit SentenceParser(const ClaimSentence& sentence) : items_(claim_items(sentence)) {}
 
   void run(std::vector<Claim>& out) {
-    drop_standards_of_comparison();
-    join_movements();
     if (!bind_respectively()) {
       for (size_t i = 0; i < items_.size(); ++i) {
         if (items_[i].is(WordClass::kLevel)) bind(i);
@@ -81,36 +39,6 @@ class SentenceParser {
   }
 
  private:
-  // "higher than normal": normal is what is compared with, not what is claimed.
-  void drop_standards_of_comparison() {
-    for (size_t i = 0; i < items_.size(); ++i) {
-      if (items_[i].word != "than") continue;
-      for (size_t j = i + 1; j < std::min(i + 4, items_.size()); ++j) {
-        if (items_[j].is(WordClass::kLevel)) items_[j].entry = &kPlainEntry;
-      }
-    }
-  }
-
-  // "from low to high" is a movement: one level, rising.
-  void join_movements() {
-    for (size_t i = 0; i + 3 < items_.size(); ++i) {
-      if (items_[i].word != "from" || !items_[i + 1].is(WordClass::kLevel)) continue;
-      const size_t to = items_[i + 2].is(WordClass::kAnd) ? i + 2 : i + 3;
-      if (!one_of(items_[to].word, {"to", "into"}) || to + 1 >= items_.size()) continue;
-      Item& last = items_[to + 1];
-      if (!last.is(WordClass::kLevel)) continue;
-      const auto rank = [](const Item& item) {
-        const std::string_view level = item.entry->senses[static_cast<size_t>(Attribute::kPitch)];
-        return level == "low" ? 0 : level == "normal" ? 1 : level == "high" ? 2 : -1;
-      };
-      const int from = rank(items_[i + 1]), end = rank(last);
-      items_[i + 1].entry = items_[to].entry = &kPlainEntry;
-      static const std::string_view kRising[] = {"rising"}, kFalling[] = {"falling"};
-      const bool moves = from >= 0 && end >= 0 && from != end;
-      last.entry = moves ? ClaimLexicon::instance().match(end > from ? kRising : kFalling, 0) : &kPlainEntry;
-    }
-  }
-
   // "pitch and energy are high and low, respectively".
   bool bind_respectively() {
     std::vector<size_t> nouns, levels;
@@ -164,7 +92,7 @@ class SentenceParser {
     size_t plain = 0;
     Found found;
     for (size_t j = i + 1; j < items_.size() && j <= i + kReach; ++j) {
-      const Item& item = items_[j];
+      const ClaimItem& item = items_[j];
       switch (item.word_class()) {
         case WordClass::kNoun:
           found.noun = j;
@@ -260,7 +188,7 @@ class SentenceParser {
   std::optional<size_t> listed_before(size_t noun) const {
     bool joined = false;
     for (size_t j = noun; j-- > 0 && noun - j <= 5;) {
-      const Item& item = items_[j];
+      const ClaimItem& item = items_[j];
       if (item.is(WordClass::kNoun)) return joined && !item.bound ? std::optional(j) : std::nullopt;
       if (item.is(WordClass::kAnd) || item.is(WordClass::kComma) || item.is(WordClass::kNegator)) {
         joined = true;
@@ -273,7 +201,7 @@ class SentenceParser {
 
   // "high pitch and energy": the noun listed after, unless it has a level of its own.
   std::optional<size_t> listed_after(size_t noun) const {
-    if (noun + 2 >= items_.size() || !one_of(items_[noun + 1].word, {"and", "or", "&", "nor", "plus"})) return {};
+    if (noun + 2 >= items_.size() || !is_one_of(items_[noun + 1].word, {"and", "or", "&", "nor", "plus"})) return {};
     size_t next = noun + 2;
     while (next < items_.size() && next < noun + 5 &&
            (items_[next].is(WordClass::kPlain) || is_determiner(items_[next].word))) {
@@ -290,10 +218,10 @@ class SentenceParser {
   bool negated(size_t i) const {
     bool crossed_noun = false;
     for (size_t j = i; j-- > 0 && i - j <= kReach;) {
-      const Item& item = items_[j];
+      const ClaimItem& item = items_[j];
       switch (item.word_class()) {
         case WordClass::kNegator:
-          if (one_of(item.word, {"neither", "nor"})) return true;
+          if (is_one_of(item.word, {"neither", "nor"})) return true;
           return !crossed_noun && i - j <= kNegationReach;
         case WordClass::kComma:
         case WordClass::kContrast:
@@ -342,7 +270,7 @@ class SentenceParser {
     const bool turns = (a.level == "rising" && b.level == "falling") || (a.level == "falling" && b.level == "rising");
     if (!turns || second.item > first.item + 5) return false;
     for (size_t j = first.item + 1; j < second.item; ++j) {
-      const Item& item = items_[j];
+      const ClaimItem& item = items_[j];
       const bool linking = item.is(WordClass::kAnd) || item.is(WordClass::kComma) || item.is(WordClass::kPlain) ||
                            item.is(WordClass::kFunction);
       if (!linking || item.word == "or") return false;
@@ -350,7 +278,7 @@ class SentenceParser {
     return true;
   }
 
-  std::vector<Item> items_;
+  std::vector<ClaimItem> items_;
   std::vector<Bound> bound_;
 };
 

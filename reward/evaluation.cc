@@ -62,7 +62,7 @@ PairedDifference paired(double a, double b, std::span<const double> as, std::spa
   PairedDifference result{b - a, interval.low, interval.high, kNaN};
   if (!differences.empty()) {
     const auto smaller = static_cast<double>(std::min(at_most_zero, at_least_zero));
-    result.p_value = std::min(1.0, 2 * smaller / static_cast<double>(differences.size()));
+    result.p_value = std::min(1.0, 2 * (smaller + 1) / static_cast<double>(differences.size() + 1));
   }
   return result;
 }

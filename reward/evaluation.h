@@ -78,7 +78,7 @@ EvalRecord make_eval_record(std::string id, std::string_view response, std::stri
 
 struct PairedDifference {
   double value = 0, low = 0, high = 0;  // metric(b) - metric(a)
-  double p_value = 0;                   // two-sided: 2 * min(share of replicates <= 0, share >= 0), at most 1
+  double p_value = 0;  // two-sided: 2 (min(#replicates <= 0, #replicates >= 0) + 1) / (replicates + 1), at most 1
 };
 struct PairedReport {
   int64_t records = 0;

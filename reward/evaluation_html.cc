@@ -18,9 +18,9 @@ main{max-width:1040px;margin:0 auto;padding:32px 20px 64px}
 h1{font-size:26px;margin:0 0 4px}h2{font-size:18px;margin:36px 0 10px}
 .meta{color:var(--soft);margin:0 0 20px;overflow-wrap:anywhere}
 .note{color:var(--soft);font-size:13px;max-width:75ch}
-.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:12px}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(125px,1fr));gap:12px}
 .card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 14px}
-.card .k{color:var(--soft);font-size:13px}.card .v{font-size:26px;font-variant-numeric:tabular-nums}
+.card .k{color:var(--soft);font-size:13px;line-height:1.3;min-height:2.6em}.card .v{font-size:26px;font-variant-numeric:tabular-nums}
 .card .ci{color:var(--soft);font-size:13px;font-variant-numeric:tabular-nums}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
@@ -30,7 +30,7 @@ th[scope=row]{text-align:left;color:var(--ink);white-space:nowrap}
 .confusion td{text-align:center;min-width:54px;border:1px solid var(--line);background:rgba(var(--cell),var(--a,0))}
 .confusion td.hit{outline:2px solid var(--bar);outline-offset:-2px}
 .confusion th.col{text-align:center;vertical-align:bottom;max-width:90px}
-svg{max-width:100%;height:auto;display:block}
+svg{max-width:100%;height:auto;display:block;margin-bottom:16px}
 svg text{fill:var(--ink);font:13px system-ui,sans-serif;font-variant-numeric:tabular-nums}
 svg .soft{fill:var(--soft)}svg .bar{fill:var(--bar)}svg .grid{stroke:var(--line)}
 svg .ci{stroke:var(--ci);stroke-width:1.5}

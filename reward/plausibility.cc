@@ -38,6 +38,9 @@ constexpr std::array<std::string_view, kNumEmotions> kNames = {
     "neutral", "happy", "sad", "angry", "contempt or disgust", "confused", "whisper", "surprise", "fear"};
 
 using Alias = std::pair<std::string_view, Emotion>;
+// What reasoning texts of the synthetic corpus call a whisper's intent; never an answer.
+constexpr std::string_view kSecrecy = "secrecy";
+
 constexpr Alias kAliases[] = {
     {"calm", Emotion::kNeutral},
     {"neutrality", Emotion::kNeutral},
@@ -110,6 +113,7 @@ std::optional<Emotion> last_emotion_named(std::string_view text) {
     last_end = at + word.size();
   };
   for (size_t i = 0; i < kNames.size(); ++i) consider(kNames[i], static_cast<Emotion>(i));
+  consider(kSecrecy, Emotion::kWhisper);
   for (const auto& [alias, emotion] : kAliases) {
     // "a whispered voice", "a calm tone" describe the sound; the nouns above name the emotion.
     if (emotion != Emotion::kWhisper) consider(alias, emotion);

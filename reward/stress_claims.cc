@@ -1,7 +1,6 @@
 #include "reward/stress_claims.h"
 
-#include <algorithm>
-
+#include "reward/claim_items.h"
 #include "reward/rules.h"
 
 namespace prosodia {
@@ -10,21 +9,17 @@ namespace {
 constexpr size_t kReach = 12;  // tokens between "stress" and the words it is on
 constexpr size_t kMaxQuotedWords = 2;
 
-bool one_of(std::string_view word, std::initializer_list<std::string_view> words) {
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
-
 bool is_stress_noun(std::string_view word) {
-  return one_of(word, {"stress", "stresses", "stressing", "emphasis", "accent", "prominence", "emphasizes",
-                       "emphasizing", "emphasises", "emphasising", "accentuates"});
+  return is_one_of(word, {"stress", "stresses", "stressing", "emphasis", "accent", "prominence", "emphasizes",
+                          "emphasizing", "emphasises", "emphasising", "accentuates"});
 }
 bool is_stress_participle(std::string_view word) {
-  return one_of(word, {"stressed", "emphasized", "emphasised", "accented", "accentuated"});
+  return is_one_of(word, {"stressed", "emphasized", "emphasised", "accented", "accentuated"});
 }
-bool is_list_word(std::string_view word) { return one_of(word, {",", "and", "the", "or"}); }
+bool is_list_word(std::string_view word) { return is_one_of(word, {",", "and", "the", "or"}); }
 bool ends_word_list(std::string_view word) {
-  return one_of(word, {"is", "are", "was", "were", "with", "which", "suggests", "suggesting", "indicates", "while",
-                       "but", "in", "at", "so", "to", "for", "of", "conveys", "shows"});
+  return is_one_of(word, {"is", "are", "was", "were", "with", "which", "suggests", "suggesting", "indicates", "while",
+                          "but", "in", "at", "so", "to", "for", "of", "conveys", "shows"});
 }
 
 bool quoted(const ClaimToken& token) {
@@ -35,11 +30,11 @@ bool quoted(const ClaimToken& token) {
 std::vector<size_t> announced_words(const ClaimSentence& sentence, size_t at) {
   size_t i = at + 1;
   const auto word = [&](size_t k) { return k < sentence.size() ? std::string_view(sentence[k].text) : ""; };
-  while (one_of(word(i), {"is", "falls", "placed", "put", "on", "upon", "the"})) ++i;
-  const bool listed = one_of(word(i), {"word", "words"});
-  if (!listed && !one_of(word(i - 1), {"on", "upon"})) return {};
+  while (is_one_of(word(i), {"is", "falls", "placed", "put", "on", "upon", "the"})) ++i;
+  const bool listed = is_one_of(word(i), {"word", "words"});
+  if (!listed && !is_one_of(word(i - 1), {"on", "upon"})) return {};
   if (listed) ++i;
-  while (one_of(word(i), {"is", "are"})) ++i;
+  while (is_one_of(word(i), {"is", "are"})) ++i;
   std::vector<size_t> found;
   while (i < sentence.size() && i <= at + kReach && !ends_word_list(word(i))) {
     if (!is_list_word(word(i))) {
@@ -76,7 +71,7 @@ bool is_negated(const ClaimSentence& sentence, size_t at) {
     const std::string_view word = sentence[i].text;
     if (quoted(sentence[i])) continue;
     if (word == ",") return false;
-    if (one_of(word, {"no", "not", "without", "never", "neither"}) || word.ends_with("n't")) return true;
+    if (is_one_of(word, {"no", "not", "without", "never", "neither"}) || word.ends_with("n't")) return true;
   }
   return false;
 }
