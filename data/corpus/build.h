@@ -7,9 +7,10 @@
 // (for each attribute "measured" or "controlled"): measured where calibrated measurement and control agree often enough
 // over the training split, else controlled; recorded speech has no control, so measured.
 //
-// Called by: the command. Thread rule: single thread. Deterministic in (corpus, options). Files are replaced
-// atomically. Failure rule: options out of range kUsage; a corpus without a usable row kInvalidInput; the rest as
-// corpus.h.
+// Called by: the command. Thread rule: single thread. Deterministic in (corpus, options); a set's rows do not depend on
+// the size of another. Files are replaced atomically.
+//
+// Failure rule: options out of range are kUsage; a corpus without training utterances kInvalidInput; else as corpus.h.
 #pragma once
 
 #include <cstdint>

@@ -2,23 +2,24 @@
 //
 // Called by: data synth | import | annotate (write), build, inspect, AudioStore (read).
 // Thread rule: CorpusWriter single thread. CorpusReader: const member functions from any thread; the HDF5 library is
-// not thread-safe, so all calls into it share one process-wide lock (hdf5_file.h). Failure rule: a file that cannot be
-// opened is kStorage; one that is not a corpus or of a newer format kInvalidInput; one whose checksums or bounds do not
-// hold kCorruption. Every message names the file. Durability: the writer fills a temporary file beside the target;
-// finish() closes, fsyncs, renames and fsyncs the directory, so a corpus is there whole or not at all. Without finish()
-// the temporary file is removed.
+// not thread-safe, so all calls into it share one process-wide lock (hdf5_file.h).
 //
-// Layout (version 1; N utterances, S samples in all):
-//   /            attributes format="prosodia-corpus", version, sample_rate_hz, metadata_crc32c, description
-//   /audio       int16 [S], chunked: all clips one after the other
-//   /offsets     uint64 [N+1]: clip i is audio[offsets[i], offsets[i+1])
-//   /audio_crc32c uint32 [N]: CRC-32C of each clip's bytes, checked by every read
-//   /utterances/{id,transcript,emotion,speaker,gender,split}      UTF-8 [N]
-//   /controlled/{pitch,energy,speed,intonation,voice,stress,gender,age}  UTF-8 [N]: what the synthesis was told; "" =
-//   not controlled /levels/{…the same}                                           UTF-8 [N]: measured and calibrated; ""
-//   = undetermined
-//   /measured/{f0_mean_hz,f0_median_hz,f0_range_semitones,voiced_ratio,energy_dbfs,speech_seconds,syllables_per_second}
-//   float [N], NaN = undetermined
+// Failure rule: a missing file, one that is not a corpus, or of another format version is kInvalidInput; one that HDF5
+// cannot read, or whose checksums or bounds do not hold, kCorruption; a failing disk kStorage. Messages name the file.
+//
+// Durability: the writer fills a temporary file beside the target; finish() closes, fsyncs, renames and fsyncs the
+// directory, so a corpus is there whole or not at all. Equal contents give equal files, to the byte.
+//
+// Layout (version 1; N utterances, S samples in all; h5py and h5dump read it):
+//   /                attributes format="prosodia-corpus", version, sample_rate_hz, metadata_crc32c, description
+//   /audio           int16 [S], chunked: all clips one after the other
+//   /offsets         uint64 [N+1]: clip i is audio[offsets[i], offsets[i+1])
+//   /audio_crc32c    uint32 [N]: CRC-32C of each clip's bytes, checked by every read
+//   /utterances/*    UTF-8 [N]: id, transcript, emotion, speaker, gender, split
+//   /controlled/*    UTF-8 [N], one column an attribute (levels.h): what the synthesis was told; "" = not controlled
+//   /levels/*        UTF-8 [N], the same columns: measured and calibrated; "" = undetermined
+//   /measured/*      float32 [N], NaN = undetermined: f0_mean_hz, f0_median_hz, f0_range_semitones, voiced_ratio,
+//                    energy_dbfs, speech_seconds, syllables_per_second
 #pragma once
 
 #include <cstdint>

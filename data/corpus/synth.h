@@ -2,13 +2,16 @@
 // speed, intonation and phonation from its own distribution (emotions.h); the distributions overlap, so listening pays
 // and perfection is impossible: the accuracy of the best possible listener is in the report.
 //
-// espeak-ng speaks (run as a program, several at a time; it is GPL and therefore not linked); energy and whisper are
-// set on its signal. Speakers and sentences of the test split never occur in training.
+// espeak-ng speaks, as a program, several at a time (it is GPL and therefore not linked), with voices of our own
+// (speakers.h) that also whisper; the energy is set on its signal. Speakers and sentences of the test split never occur
+// in training.
 //
-// Called by: the command. Thread rule: blocking, starts `jobs` threads of its own; not concurrently with itself on one
-// file. Deterministic: the same options and the same espeak-ng give the same corpus, whatever `jobs` is. Failure rule:
-// espeak-ng missing is kUnavailable with the package to install; its failures carry its exit status, the utterance and
-// the last words on its stderr; nothing is left behind on an error.
+// Called by: the command. Thread rule: blocking, starts `jobs` threads of its own; one call a file at a time.
+// Deterministic: the same options and the same espeak-ng give the same file, to the byte, whatever `jobs` is.
+//
+// Failure rule: a missing espeak-ng is kUnavailable and names the package to install; its failures carry its exit
+// status, the utterance and its last words; voices it silently ignores are noticed by their pitch. After an error no
+// file is left behind.
 #pragma once
 
 #include <cstdint>

@@ -16,9 +16,9 @@ inline constexpr int kMinContourFrames = 15;  // 150 ms of voiced speech
 // Invariant to padding, unvoiced gaps, transposition and speed. `f0_hz`: 0 = unvoiced.
 std::vector<float> semitone_contour(std::span<const float> f0_hz, int points);
 
-// A level of Attribute::kIntonation. Thresholds in semitones: a range below 3 is flat; movement that neither a line nor
-// a parabola explains is expressive; a turning point inside with both arms of 3 or more is rising-falling or
-// falling-rising; else the difference of the last and the first quarter decides.
+// A level of Attribute::kIntonation, from the contour's rises and falls of at least 3 semitones (smaller wiggles do not
+// count): none is flat; one is rising or falling, when the last quarter also differs from the first by 3; two are
+// rising-falling or falling-rising; more are expressive. Empty for fewer than 8 points.
 std::string_view classify_contour(std::span<const float> contour_semitones);
 
 }  // namespace prosodia
