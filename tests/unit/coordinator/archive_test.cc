@@ -1,0 +1,94 @@
+#include "orchestrator/coordinator/archive.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "orchestrator/coordinator/hdf5_file.h"
+#include "tests/unit/protocol/samples.h"
+
+namespace prosodia {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path fresh_dir(const std::string& name) {
+  const fs::path dir = fs::path(::testing::TempDir()) / name;
+  fs::remove_all(dir);
+  return dir;
+}
+
+std::vector<protocol::StepBatch> batches(uint64_t first, size_t count) {
+  std::vector<protocol::StepBatch> out;
+  for (size_t i = 0; i < count; ++i) {
+    protocol::StepBatch batch = protocol::testing::step_batch();
+    batch.replay = false;
+    batch.step = StepId(first + i);
+    for (size_t g = 0; g < batch.groups.size(); ++g) {
+      batch.groups[g].group_id = batch.groups[g].rollout.group_id = batch.groups[g].reward.group_id =
+          GroupId((first + i) * 2 + g);
+      batch.groups[g].rollout.seconds = batch.groups[g].reward.seconds = 0;  // not archived
+      for (auto& score : batch.groups[g].reward.responses) score.detail.clear();
+    }
+    batch.batch_digest = protocol::digest_of(batch.groups);
+    out.push_back(std::move(batch));
+  }
+  return out;
+}
+
+TEST(Archive, SegmentsComeBackBitForBit) {
+  const fs::path dir = fresh_dir("archive_round_trip");
+  const auto written = batches(0, 3);
+  ASSERT_TRUE(write_segment(posix_file_system(), dir, written));
+  ASSERT_TRUE(write_segment(posix_file_system(), dir, batches(3, 2)));
+  const auto segments = list_segments(posix_file_system(), dir);
+  ASSERT_TRUE(segments);
+  ASSERT_EQ(segments->size(), 2u);
+  EXPECT_EQ(archived_before(*segments), 5u);
+  const auto read = read_segment(segments->at(0).path);
+  ASSERT_TRUE(read) << read.error().message;
+  ASSERT_EQ(read->size(), 3u);
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(protocol::encode(read->at(i)), protocol::encode(written[i]));
+}
+
+TEST(Archive, GapsOtherFilesAndLeftoversDoNotCount) {
+  const fs::path dir = fresh_dir("archive_gaps");
+  ASSERT_TRUE(write_segment(posix_file_system(), dir, batches(0, 2)));
+  ASSERT_TRUE(write_segment(posix_file_system(), dir, batches(5, 1)));
+  std::ofstream(dir / ".step-000002-000004.h5.tmp") << "torn";
+  std::ofstream(dir / "notes.txt") << "x";
+  const auto segments = list_segments(posix_file_system(), dir);
+  ASSERT_TRUE(segments);
+  EXPECT_EQ(segments->size(), 2u);
+  EXPECT_EQ(archived_before(*segments), 2u);
+  EXPECT_TRUE(list_segments(posix_file_system(), dir / "missing")->empty());
+}
+
+TEST(Archive, DamagedAndForeignFilesAreErrors) {
+  const fs::path dir = fresh_dir("archive_damage");
+  ASSERT_TRUE(write_segment(posix_file_system(), dir, batches(0, 1)));
+  const fs::path file = list_segments(posix_file_system(), dir)->at(0).path;
+  fs::resize_file(file, fs::file_size(file) / 2);
+  EXPECT_FALSE(read_segment(file));
+  std::ofstream(file) << "this is no HDF5 file";
+  EXPECT_EQ(read_segment(file).error().code, ErrorCode::kInvalidInput);
+  {
+    auto foreign = Hdf5File::create(file);
+    ASSERT_TRUE(foreign);
+    ASSERT_TRUE(foreign->put("/format", std::vector<uint64_t>{1}));
+    ASSERT_TRUE(foreign->close());
+  }
+  const auto refused = read_segment(file);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("/step/step"), std::string::npos);
+}
+
+TEST(Archive, UnwritableFolderIsAStorageError) {
+  const auto status = write_segment(posix_file_system(), "/proc/no/such/place", batches(0, 1));
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, ErrorCode::kStorage);
+}
+
+}  // namespace
+}  // namespace prosodia
