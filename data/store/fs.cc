@@ -40,6 +40,7 @@ Result<uint32_t> file_crc32c(FileSystem& fs, const std::filesystem::path& path) 
 
 tl::unexpected<Error> storage_error(const std::filesystem::path& path, std::string_view action, int error_number) {
   const char* reason = std::strerror(error_number);
+  const std::string folder = path.has_parent_path() ? path.parent_path().string() : ".";
   switch (error_number) {
     case ENOSPC:
     case EDQUOT:
@@ -47,7 +48,7 @@ tl::unexpected<Error> storage_error(const std::filesystem::path& path, std::stri
           ErrorCode::kStorage,
           "{}: cannot {}: {}: free space on its file system (df -h \"{}\"), then run the same command again: it "
           "goes on from what was saved",
-          path.string(), action, reason, path.parent_path().string());
+          path.string(), action, reason, folder);
     case EACCES:
     case EPERM:
     case EROFS:

@@ -66,17 +66,28 @@ constexpr size_t kPicturePanels = 4;  // the first ones, in curves.svg
 
 std::vector<ChartSeries> series_of(const RunHistory& history, const Panel& panel) {
   std::vector<ChartSeries> series;
-  for (const auto& [label, name] : panel.series)
-    if (auto points = history.curve(name); !points.empty()) series.push_back({label, std::move(points)});
+  for (const auto& [label, name] : panel.series) {
+    auto points = history.curve(name);
+    if (points.empty()) continue;
+    if (std::string_view(name) == metric::kGate)  // exact, not noisy: a switch must look like one
+      for (CurvePoint& point : points) point.smoothed = point.value;
+    series.push_back({label, std::move(points)});
+  }
   return series;
 }
 
-std::vector<ChartSeries> time_series(const RunHistory& history) {
-  std::vector<ChartSeries> series;
-  if (auto points = history.curve(metric::kStepTime); !points.empty()) series.push_back({"step", std::move(points)});
-  for (const std::string& name : history.names_with_prefix("timing_s/"))
-    series.push_back({name.substr(std::string("timing_s/").size()), history.curve(name)});
-  return series;
+// One line for every metric that begins with `prefix`, labelled by the rest of its name.
+void add_series_below(const RunHistory& history, const std::string& prefix, std::vector<ChartSeries>& series) {
+  for (const std::string& name : history.names_with_prefix(prefix))
+    series.push_back({name.substr(prefix.size()), history.curve(name)});
+}
+
+ChartOptions options_of(const RunHistory& history, const Panel& panel) {
+  return {.title = panel.title,
+          .y_min = panel.y_min,
+          .y_max = panel.y_max,
+          .x_min = static_cast<double>(history.first_step()),
+          .x_max = static_cast<double>(history.last_step())};
 }
 
 std::string inline_chart(const ChartOptions& options, const std::vector<ChartSeries>& series) {
@@ -173,7 +184,7 @@ std::string curves_svg(const RunHistory& history, const std::string& title) {
     const double y = kTop + static_cast<double>(drawn / 2) * (size.height + kGap);
     ++drawn;
     charts += fmt::format(R"svg(<g transform="translate({:.0f} {:.0f})">{}</g>)svg", x, y,
-                          line_chart({.title = panel.title, .y_min = panel.y_min, .y_max = panel.y_max}, series));
+                          line_chart(options_of(history, panel), series));
   }
   const double width = 2 * size.width + 3 * kGap;
   const double height = kTop + static_cast<double>((drawn + 1) / 2) * (size.height + kGap);
@@ -193,9 +204,14 @@ std::string report_html(const RunHistory& history, std::span<const LoggedRespons
   std::string charts;
   for (const Panel& panel : all_panels())
     if (const auto series = series_of(history, panel); !series.empty())
-      charts += inline_chart({.title = panel.title, .y_min = panel.y_min, .y_max = panel.y_max}, series);
-  if (const auto series = time_series(history); !series.empty())
-    charts += inline_chart({.title = "Seconds per step", .y_min = 0}, series);
+      charts += inline_chart(options_of(history, panel), series);
+  const auto add_open_panel = [&](const Panel& panel, const std::string& prefix) {
+    auto series = series_of(history, panel);
+    add_series_below(history, prefix, series);
+    if (!series.empty()) charts += inline_chart(options_of(history, panel), series);
+  };
+  add_open_panel({"Accuracy by label", {}, 0, 1}, "rewards/accuracy/emotion/");
+  add_open_panel({"Seconds per step", {{"step", metric::kStepTime}}, 0, {}}, "timing_s/");
   const char* reload = state == RunState::kRunning ? "<meta http-equiv=\"refresh\" content=\"30\">" : "";
   return fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "

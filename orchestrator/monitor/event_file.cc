@@ -113,9 +113,6 @@ Result<uint64_t> newest_seconds(FileSystem& fs, const std::filesystem::path& dir
 
 }  // namespace
 
-EventFileWriter::EventFileWriter(std::filesystem::path path, std::unique_ptr<WritableFile> file)
-    : path_(std::move(path)), file_(std::move(file)) {}
-
 Result<std::unique_ptr<EventFileWriter>> EventFileWriter::create(FileSystem& fs, const std::filesystem::path& dir,
                                                                  const EventFileOptions& options) {
   PROSODIA_TRY(fs.create_dirs(dir));
@@ -125,9 +122,8 @@ Result<std::unique_ptr<EventFileWriter>> EventFileWriter::create(FileSystem& fs,
   std::replace_if(
       host.begin(), host.end(), [](char c) { return c == '/' || c == '\0'; }, '_');
   const auto path = dir / fmt::format("{}{:010}.{}.{}.0", kNamePrefix, seconds, host, options.process_id);
-  PROSODIA_ASSIGN(auto file, fs.open_append(path, OpenMode::kTruncate));
-  PROSODIA_TRY(fs.sync_dir(dir));
-  std::unique_ptr<EventFileWriter> writer(new EventFileWriter(path, std::move(file)));
+  PROSODIA_ASSIGN(auto file, WholeAppender::open(fs, path, OpenMode::kTruncate));
+  std::unique_ptr<EventFileWriter> writer(new EventFileWriter(std::move(file)));
   PROSODIA_TRY(writer->write_event(Message().fixed64(1, options.wall_time).bytes(3, "brain.Event:2").text()));
   const Message start = Message().varint(1, 1 /* SessionLog.START */);
   PROSODIA_TRY(writer->write_event(event(options.first_step, options.wall_time).bytes(7, start.text()).text()));
@@ -144,7 +140,7 @@ Status EventFileWriter::write_event(std::string_view event) {
   put_crc(std::string(record));
   record += event;
   put_crc(event);
-  return file_->append(as_byte_span(record));
+  return file_.append(as_byte_span(record));
 }
 
 Status EventFileWriter::write_summary(uint64_t step, double wall_time, std::string_view summary) {

@@ -15,7 +15,7 @@
 #include <string>
 #include <string_view>
 
-#include "data/store/fs.h"
+#include "orchestrator/monitor/whole_appender.h"
 
 namespace prosodia {
 
@@ -37,15 +37,14 @@ class EventFileWriter {
   Status add_text(uint64_t step, double wall_time, std::string_view tag, std::string_view markdown);
   // Up to 30 buckets of equal width between the smallest and the largest value. Non-finite values are left out.
   Status add_histogram(uint64_t step, double wall_time, std::string_view tag, std::span<const double> values);
-  Status sync() { return file_->sync(); }
-  const std::filesystem::path& path() const { return path_; }
+  Status sync() { return file_.sync(); }
+  const std::filesystem::path& path() const { return file_.path(); }
 
  private:
-  EventFileWriter(std::filesystem::path path, std::unique_ptr<WritableFile> file);
+  explicit EventFileWriter(WholeAppender file) : file_(std::move(file)) {}
   Status write_event(std::string_view event);
   Status write_summary(uint64_t step, double wall_time, std::string_view summary);
-  std::filesystem::path path_;
-  std::unique_ptr<WritableFile> file_;
+  WholeAppender file_;
 };
 
 }  // namespace prosodia

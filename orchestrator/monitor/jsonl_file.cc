@@ -63,8 +63,7 @@ Result<std::unique_ptr<JsonlFile>> JsonlFile::open(FileSystem& fs, const std::fi
     }));
     if (cut) PROSODIA_TRY(fs.truncate(path, *cut));
   }
-  PROSODIA_ASSIGN(auto file, fs.open_append(path, OpenMode::kAppend));
-  PROSODIA_TRY(fs.sync_dir(path.parent_path()));
+  PROSODIA_ASSIGN(auto file, WholeAppender::open(fs, path, OpenMode::kAppend));
   return std::unique_ptr<JsonlFile>(new JsonlFile(std::move(file)));
 }
 
@@ -75,14 +74,14 @@ void JsonlFile::add(const ordered_json& line) {
 
 Status JsonlFile::flush() {
   if (buffer_.empty()) return {};
-  PROSODIA_TRY(file_->append(as_byte_span(buffer_)));
+  PROSODIA_TRY(file_.append(as_byte_span(buffer_)));
   buffer_.clear();
   return {};
 }
 
 Status JsonlFile::sync() {
   PROSODIA_TRY(flush());
-  return file_->sync();
+  return file_.sync();
 }
 
 ordered_json metrics_line(const StepReport& report) {

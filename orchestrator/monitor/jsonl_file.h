@@ -15,6 +15,7 @@
 
 #include "data/store/fs.h"
 #include "orchestrator/monitor/step_report.h"
+#include "orchestrator/monitor/whole_appender.h"
 
 namespace prosodia {
 
@@ -29,8 +30,8 @@ class JsonlFile {
   Status sync();
 
  private:
-  explicit JsonlFile(std::unique_ptr<WritableFile> file) : file_(std::move(file)) {}
-  std::unique_ptr<WritableFile> file_;
+  explicit JsonlFile(WholeAppender file) : file_(std::move(file)) {}
+  WholeAppender file_;
   std::string buffer_;
 };
 

@@ -17,7 +17,9 @@ constexpr std::array<Colour, kMaxChartSeries> kColours = {{{"#2a78d6", "#3987e5"
                                                            {"#1baf7a", "#199e70"},
                                                            {"#4a3aa7", "#9085e9"},
                                                            {"#c98500", "#c98500"},
-                                                           {"#e34948", "#e66767"}}};
+                                                           {"#e34948", "#e66767"},
+                                                           {"#e87ba4", "#d55181"},
+                                                           {"#008300", "#3fa34d"}}};
 
 constexpr double kLeft = 52, kRight = 16, kBottom = 40, kTitleHeight = 24, kLegendRow = 18, kCharacter = 6.6;
 
@@ -151,11 +153,13 @@ std::vector<double> round_ticks(double low, double high, int count) {
 std::string line_chart(const ChartOptions& options, const std::vector<ChartSeries>& all) {
   const std::vector<ChartSeries> series(
       all.begin(), all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), kMaxChartSeries)));
-  std::string out = fmt::format(R"(<g class="chart"><text class="title" x="{:.0f}" y="17">{}</text>)", kLeft,
-                                escape_markup(options.title));
+  const std::string left_out =
+      all.size() > series.size() ? fmt::format(" (first {} of {})", series.size(), all.size()) : "";
+  std::string out = fmt::format(R"(<g class="chart"><text class="title" x="{:.0f}" y="17">{}{}</text>)", kLeft,
+                                escape_markup(options.title), left_out);
   const auto [legend_elements, legend_height] = legend(options, series, kTitleHeight + 4);
   out += legend_elements;
-  double first = INFINITY, last = -INFINITY;
+  double first = options.x_min.value_or(INFINITY), last = options.x_max.value_or(-INFINITY);
   for (const ChartSeries& line : series) {
     first = std::min(first, line.points.front().step);
     last = std::max(last, line.points.back().step);

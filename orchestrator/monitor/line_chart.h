@@ -21,12 +21,14 @@ struct ChartSeries {
 struct ChartOptions {
   std::string title;
   std::optional<double> y_min, y_max;  // fixed ends of the axis; unset = from the data
+  std::optional<double> x_min, x_max;  // the same, so that the charts of a run can be compared
   double width = 560, height = 300;    // pixels
 };
 
-inline constexpr size_t kMaxChartSeries = 6;  // as many as there are distinguishable colours
+inline constexpr size_t kMaxChartSeries = 8;  // as many as there are distinguishable colours
 
-// A <g> element whose origin is the chart's top left corner. Only the first kMaxChartSeries are drawn.
+// A <g> element whose origin is the chart's top left corner. Only the first kMaxChartSeries are drawn; the title then
+// says so.
 std::string line_chart(const ChartOptions&, const std::vector<ChartSeries>&);
 
 // CSS for the classes used, for light and dark.

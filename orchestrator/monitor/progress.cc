@@ -32,16 +32,23 @@ std::string short_number(double value) {
   return fmt::format("{:.0f}", value);
 }
 
-// "rollout 62% reward 5% train 30%": shares of the step, the largest three that matter.
-std::string time_split(const StepReport& report, double step_seconds) {
+std::string_view short_name(std::string_view phase) {
+  constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+      {"rollout", "roll"}, {"reward", "rwd"}, {"weights", "wts"}, {"checkpoint", "ckpt"}};
+  for (const auto& [name, shorter] : kNames)
+    if (phase == name) return shorter;
+  return phase;
+}
+
+// Where the step's time went: the largest shares, each a field of its own.
+void add_time_split(const StepReport& report, double step_seconds, std::vector<Field>& fields) {
   std::vector<std::pair<double, std::string>> phases;
   for (const auto& [name, seconds] : report.phase_seconds)
     if (step_seconds > 0 && seconds / step_seconds >= 0.01) phases.emplace_back(seconds / step_seconds, name);
   std::sort(phases.rbegin(), phases.rend());
-  std::string text;
-  for (size_t i = 0; i < std::min<size_t>(3, phases.size()); ++i)
-    text += fmt::format("{}{} {:.0f}%", text.empty() ? "" : " ", phases[i].second, phases[i].first * 100);
-  return text;
+  constexpr int kPriorities[] = {3, 5, 7};
+  for (size_t i = 0; i < std::min(std::size(kPriorities), phases.size()); ++i)
+    fields.push_back({kPriorities[i], fmt::format("{} {:.0f}%", short_name(phases[i].second), phases[i].first * 100)});
 }
 
 std::vector<Field> fields_of(const StepReport& report, double eta_seconds) {
@@ -51,7 +58,7 @@ std::vector<Field> fields_of(const StepReport& report, double eta_seconds) {
       fields.push_back({priority, fmt::format("{} {}", label, fmt::format(fmt::runtime(format), *value))});
   };
   const std::string total = report.total_steps > 0 ? fmt::format("/{}", report.total_steps) : "";
-  fields.push_back({0, fmt::format("step {:>{}}{}", report.step, std::max<size_t>(total.size(), 2) - 1, total)});
+  fields.push_back({0, fmt::format("{:>{}}{}", report.step, std::max<size_t>(total.size(), 2) - 1, total)});
   add(0, "reward", metric::kReward, "{:.3f}");
   if (const auto std = metric_of(report, metric::kRewardStd)) {
     const std::string text = fmt::format("±{:.2f}", *std);
@@ -71,7 +78,7 @@ std::vector<Field> fields_of(const StepReport& report, double eta_seconds) {
     fields.push_back({3, fmt::format("{} tok/s", short_number(*rate))});
   if (const auto seconds = metric_of(report, metric::kStepTime)) {
     fields.push_back({1, fmt::format("{:.1f}s", *seconds)});
-    if (std::string split = time_split(report, *seconds); !split.empty()) fields.push_back({5, "(" + split + ")"});
+    add_time_split(report, *seconds, fields);
   }
   if (eta_seconds >= 0) fields.push_back({1, "eta " + format_duration(eta_seconds)});
   return fields;

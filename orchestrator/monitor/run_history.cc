@@ -13,7 +13,10 @@ void RunHistory::add(const StepReport& report) {
   const auto step = static_cast<double>(report.step);
   for (const auto& [name, value] : report.metrics) put(name, step, value);
   for (const auto& [phase, seconds] : report.phase_seconds) put("timing_s/" + phase, step, seconds);
-  if (last_step_ == 0) first_wall_time_ = report.wall_time;
+  if (last_step_ == 0) {
+    first_step_ = report.step;
+    first_wall_time_ = report.wall_time;
+  }
   last_step_ = std::max(last_step_, report.step);
   total_steps_ = std::max(total_steps_, report.total_steps);
   last_wall_time_ = report.wall_time;

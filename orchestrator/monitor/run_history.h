@@ -26,6 +26,7 @@ class RunHistory {
   std::vector<std::string> names_with_prefix(const std::string& prefix) const;
   double last(const std::string& metric) const;  // NaN when there is none
 
+  uint64_t first_step() const { return first_step_; }
   uint64_t last_step() const { return last_step_; }
   uint64_t total_steps() const { return total_steps_; }
   double first_wall_time() const { return first_wall_time_; }
@@ -37,7 +38,7 @@ class RunHistory {
   };
   void put(const std::string& name, double step, double value);
   std::map<std::string, std::vector<Point>> series_;
-  uint64_t last_step_ = 0, total_steps_ = 0;
+  uint64_t first_step_ = 0, last_step_ = 0, total_steps_ = 0;
   double first_wall_time_ = 0, last_wall_time_ = 0;
 };
 

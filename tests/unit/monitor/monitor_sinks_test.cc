@@ -1,0 +1,114 @@
+#include "orchestrator/monitor/monitor_sinks.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+#include "data/store/testing/faulty_file_system.h"
+#include "orchestrator/monitor/jsonl_file.h"
+#include "tests/unit/monitor/monitor_test_util.h"
+
+namespace prosodia {
+namespace {
+
+using testing::AllOf;
+using testing::Contains;
+using testing::HasSubstr;
+
+MonitorOptions options(uint64_t first_step) {
+  MonitorOptions options{.run_dir = "run"};
+  options.first_step = first_step;
+  options.host = "host";
+  options.progress = nullptr;
+  options.picture_period_s = 1000;  // the first step and the end
+  return options;
+}
+
+// Reports steps first..last; false when something failed.
+bool report(FileSystem& fs, uint64_t first, uint64_t last) {
+  auto monitor = open_monitor(fs, options(first));
+  if (!monitor) return false;
+  for (uint64_t step = first; step <= last; ++step)
+    if (!(*monitor)->on_step(step_report(step, 20))) return false;
+  return static_cast<bool>((*monitor)->finish());
+}
+
+void expect_steps_once(FileSystem& fs, uint64_t last) {
+  const auto metrics = read_metrics(fs, "run/metrics.jsonl").value();
+  ASSERT_EQ(metrics.size(), last);
+  for (uint64_t i = 0; i < last; ++i) EXPECT_EQ(metrics[i].step, i + 1);
+  const auto responses = read_last_completions(fs, "run/completions.jsonl", 1000).value();
+  ASSERT_EQ(responses.size(), 2 * last);
+  for (uint64_t i = 0; i < 2 * last; ++i) EXPECT_EQ(responses[i].step, i / 2 + 1);
+}
+
+TEST(MonitorSinks, WritesEverythingAndAResumeRepeatsNothing) {
+  FaultyFileSystem fs;
+  ASSERT_TRUE(report(fs, 1, 8));
+  expect_steps_once(fs, 8);
+  ASSERT_TRUE(report(fs, 5, 10));
+  expect_steps_once(fs, 10);
+  std::vector<std::string> names;
+  const auto entries = fs.list_dir("run").value();
+  for (const auto& entry : entries) names.push_back(entry.name);
+  EXPECT_THAT(names, AllOf(Contains("metrics.jsonl"), Contains("completions.jsonl"), Contains("curves.svg"),
+                           Contains("report.html")));
+  EXPECT_EQ(
+      std::count_if(names.begin(), names.end(), [](const auto& n) { return n.starts_with("events.out.tfevents."); }),
+      2);
+  EXPECT_THAT(fs.read_text("run/report.html").value(), HasSubstr("10 of 20"));
+}
+
+TEST(MonitorSinks, LogsAsManyResponsesAsAsked) {
+  FaultyFileSystem fs;
+  auto few = options(1);
+  few.log_completions = 1;
+  few.tensorboard = false;
+  auto monitor = open_monitor(fs, few).value();
+  ASSERT_TRUE(monitor->on_step(step_report(1, 2)));
+  ASSERT_TRUE(monitor->on_step(step_report(2, 2)));
+  ASSERT_TRUE(monitor->finish());
+  EXPECT_EQ(read_last_completions(fs, "run/completions.jsonl", 100)->size(), 2u);
+  EXPECT_EQ(fs.list_dir("run")->size(), 4u);
+}
+
+TEST(MonitorSinks, AFullDiskIsAStorageErrorAndLeavesNoBrokenLine) {
+  for (uint64_t n = 1;; ++n) {
+    FaultyFileSystem fs(n);
+    auto monitor = open_monitor(fs, options(1)).value();
+    fs.fail_call(fs.calls() + n, ENOSPC);
+    const auto full = monitor->on_step(step_report(1, 2));
+    fs.clear_faults();
+    if (full) {
+      EXPECT_GT(n, 8u);
+      break;
+    }
+    EXPECT_EQ(exit_code(full.error().code), 5);
+    EXPECT_THAT(full.error().message, AllOf(HasSubstr("run"), HasSubstr("free space")));
+    EXPECT_TRUE(monitor->on_step(step_report(2, 2)));
+    EXPECT_TRUE(read_metrics(fs, "run/metrics.jsonl")) << n;
+    EXPECT_TRUE(read_last_completions(fs, "run/completions.jsonl", 100)) << n;
+  }
+}
+
+// Whatever call a crash hits, the next start from step 4 (a checkpoint after a sync) leaves every step exactly once.
+TEST(MonitorSinks, CrashAtEveryCall) {
+  for (const Crash kind : {Crash::kProcess, Crash::kDropUnsynced, Crash::kTearUnsynced}) {
+    for (uint64_t n = 1;; ++n) {
+      SCOPED_TRACE(fmt::format("crash {} at call {}", static_cast<int>(kind), n));
+      FaultyFileSystem fs(n);
+      ASSERT_TRUE(report(fs, 1, 3));
+      fs.fail_calls_from(fs.calls() + n, EIO);
+      const bool finished = report(fs, 4, 6);
+      fs.crash(kind);
+      ASSERT_TRUE(report(fs, 4, 7));
+      expect_steps_once(fs, 7);
+      if (finished) break;
+      ASSERT_LT(n, 300u);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace prosodia
