@@ -26,6 +26,17 @@ Status check_group(const protocol::StepBatch& batch, const protocol::BatchGroup&
 
 }  // namespace
 
+Status check_token_ids(const protocol::StepBatch& batch, int64_t vocab_size, int32_t audio_token_id) {
+  for (const auto& group : batch.groups)
+    for (const auto& completion : group.rollout.completions)
+      for (const int32_t id : completion.token_ids)
+        if (id < 0 || id >= vocab_size || id == audio_token_id)
+          return fail(ErrorCode::kInvalidInput,
+                      "step {}, group {}: token id {} cannot be in a response (vocabulary of {}, audio placeholder {})",
+                      batch.step, group.group_id, id, vocab_size, audio_token_id);
+  return {};
+}
+
 Result<GrpoSequences> number_sequences(const protocol::StepBatch& batch, const AdvantageOptions& options) {
   GrpoSequences out;
   std::vector<double> rewards;

@@ -31,6 +31,9 @@ struct GrpoSequences {
   int64_t prompt_tokens = 0;  // of all responses, each with its prompt: what TRL counts
 };
 
+// Sampled ids that the forward would abort on: outside [0, vocab_size), or an audio placeholder.
+Status check_token_ids(const protocol::StepBatch& batch, int64_t vocab_size, int32_t audio_token_id);
+
 // The result points into `batch`.
 Result<GrpoSequences> number_sequences(const protocol::StepBatch& batch, const AdvantageOptions& options);
 

@@ -146,6 +146,8 @@ struct GrpoTrainer::Impl {
 
   Result<GrpoOutcome> step(const protocol::StepBatch& batch) {
     const auto start = Clock::now();
+    const ModelConfig& config = policy.config();
+    PROSODIA_TRY(check_token_ids(batch, config.text.vocab_size, config.audio ? config.audio_token_id : -1));
     PROSODIA_ASSIGN(const GrpoSequences sequences, number_sequences(batch, options.advantage));
     auto work = prepare(batch, sequences);
     PROSODIA_TRY(collective.agree(work ? Status{} : tl::unexpected(work.error())));

@@ -198,11 +198,11 @@ class LearnerRun {
   }
 
   Result<LearnerReport> finish(const Command& command) {
-    if (state_->version() > 0) PROSODIA_TRY(save());
+    if (state_->version() > 0 && saved_version_ != state_->version()) PROSODIA_TRY(save());
     report_.next_step = state_->version();
     if (rank0()) {
       report_.weights = state_->packed()->digest;
-      link_->flush();
+      if (command.code != ErrorCode::kUnavailable) link_->flush();  // the coordinator is there to acknowledge
     }
     if (!command.code) return report_;
     if (*command.code == ErrorCode::kInterrupted)

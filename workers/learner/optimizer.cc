@@ -3,9 +3,11 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "data/base/check.h"
+#include "workers/learner/adamw_kernel.h"
 #include "workers/model/model.h"
 
 namespace prosodia {
@@ -13,36 +15,37 @@ namespace {
 
 constexpr size_t kNormBlock = size_t{1} << 16;  // elements summed at a time: the order of the sum is fixed
 
-struct Coefficients {  // of one step, in double as PyTorch computes them
-  double lr, beta1, beta2, eps, weight_decay, step_size, bias2_sqrt, grad_scale;
-};
-
-// torch.optim.AdamW, single tensor, on raw float32. `grad` is scaled first (clipping).
-void adamw_rows(float* value, const float* grad, float* exp_avg, float* exp_avg_sq, size_t count,
-                const Coefficients& c) {
-  const float decay = static_cast<float>(1.0 - c.lr * c.weight_decay), scale = static_cast<float>(c.grad_scale);
-  const float weight1 = static_cast<float>(1.0 - c.beta1), weight2 = static_cast<float>(1.0 - c.beta2);
-  const float beta2 = static_cast<float>(c.beta2), eps = static_cast<float>(c.eps);
-  const float bias2_sqrt = static_cast<float>(c.bias2_sqrt), step_size = static_cast<float>(-c.step_size);
-  at::parallel_for(0, static_cast<int64_t>(count), int64_t{1} << 15, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const float g = grad[i] * scale;
-      exp_avg[i] += weight1 * (g - exp_avg[i]);
-      exp_avg_sq[i] = beta2 * exp_avg_sq[i] + weight2 * (g * g);
-      const float denominator = std::sqrt(exp_avg_sq[i]) / bias2_sqrt + eps;
-      value[i] = value[i] * decay + step_size * (exp_avg[i] / denominator);
-    }
+void adamw_floats(const at::Tensor& value, const at::Tensor& grad, const at::Tensor& exp_avg,
+                  const at::Tensor& exp_avg_sq, const AdamWCoefficients& c) {
+  float* v = value.mutable_data_ptr<float>();
+  const float* g = grad.const_data_ptr<float>();
+  float *m = exp_avg.mutable_data_ptr<float>(), *s = exp_avg_sq.mutable_data_ptr<float>();
+  at::parallel_for(0, value.numel(), int64_t{1} << 15, [&](int64_t begin, int64_t end) {
+    adamw_rows(v + begin, g + begin, m + begin, s + begin, static_cast<size_t>(end - begin), c);
   });
 }
 
 // The same with ATen, for device tensors. All four are flat float32 views.
 void adamw_tensors(at::Tensor value, const at::Tensor& grad, at::Tensor exp_avg, at::Tensor exp_avg_sq,
-                   const Coefficients& c) {
+                   const AdamWCoefficients& c) {
   const at::Tensor g = grad * c.grad_scale;
   exp_avg.lerp_(g, 1.0 - c.beta1);
   exp_avg_sq.mul_(c.beta2).addcmul_(g, g, 1.0 - c.beta2);
   const at::Tensor denominator = exp_avg_sq.sqrt().div_(c.bias2_sqrt).add_(c.eps);
   value.mul_(1.0 - c.lr * c.weight_decay).addcdiv_(exp_avg, denominator, -c.step_size);
+}
+
+// In double, in blocks: the order of the sum is fixed.
+double sum_of_squares(const at::Tensor& flat) {
+  const float* data = flat.const_data_ptr<float>();
+  const auto size = static_cast<size_t>(flat.numel());
+  double total = 0;
+  for (size_t begin = 0; begin < size; begin += kNormBlock) {
+    double block = 0;
+    for (size_t i = begin; i < std::min(size, begin + kNormBlock); ++i) block += static_cast<double>(data[i]) * data[i];
+    total += block;
+  }
+  return total;
 }
 
 bool all_float32(const std::vector<NamedParameter>& parameters) {
@@ -108,16 +111,8 @@ void AdamW::collect_gradients() {
 }
 
 Result<double> AdamW::global_norm() {
-  const at::Tensor mine =
-      grads_.narrow(0, static_cast<int64_t>(shard_.begin), static_cast<int64_t>(shard_.size())).cpu();
-  const float* data = mine.const_data_ptr<float>();
-  double total = 0;
-  for (size_t begin = 0; begin < shard_.size(); begin += kNormBlock) {
-    double block = 0;
-    for (size_t i = begin; i < std::min(shard_.size(), begin + kNormBlock); ++i)
-      block += static_cast<double>(data[i]) * data[i];
-    total += block;
-  }
+  const at::Tensor mine = grads_.narrow(0, static_cast<int64_t>(shard_.begin), static_cast<int64_t>(shard_.size()));
+  double total = mine.is_cpu() ? sum_of_squares(mine) : mine.square().sum(at::kDouble).item<double>();
   PROSODIA_TRY(collective_.all_reduce_sum(std::span(&total, 1)));
   if (!std::isfinite(total))
     return fail(ErrorCode::kInternal,
@@ -130,8 +125,8 @@ Result<double> AdamW::global_norm() {
 void AdamW::update_shard(double grad_scale, double learning_rate) {
   const double step = static_cast<double>(step_);
   const double bias1 = 1.0 - std::pow(options_.beta1, step), bias2 = 1.0 - std::pow(options_.beta2, step);
-  Coefficients c{learning_rate, options_.beta1,        options_.beta2,   options_.eps,
-                 0.0,           learning_rate / bias1, std::sqrt(bias2), grad_scale};
+  AdamWCoefficients c{learning_rate, options_.beta1,        options_.beta2,   options_.eps,
+                      0.0,           learning_rate / bias1, std::sqrt(bias2), grad_scale};
   for (size_t p = 0; p < parameters_.size(); ++p) {
     const size_t begin = std::max(slices_[p].begin, shard_.begin), end = std::min(slices_[p].end, shard_.end);
     if (begin >= end) continue;
@@ -143,8 +138,7 @@ void AdamW::update_shard(double grad_scale, double learning_rate) {
     const at::Tensor grad = grads_.narrow(0, static_cast<int64_t>(begin), count);
     const at::Tensor avg = exp_avg_.narrow(0, local, count), avg_sq = exp_avg_sq_.narrow(0, local, count);
     if (value.device().is_cpu())
-      adamw_rows(value.mutable_data_ptr<float>(), grad.const_data_ptr<float>(), avg.mutable_data_ptr<float>(),
-                 avg_sq.mutable_data_ptr<float>(), static_cast<size_t>(count), c);
+      adamw_floats(value, grad, avg, avg_sq, c);
     else
       adamw_tensors(value, grad, avg, avg_sq, c);
   }

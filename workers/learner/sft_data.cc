@@ -83,8 +83,7 @@ Result<SftStepData> SftData::next() {
     }
     mine.clear();
     const auto plan = plan_conversations(estimates, pack_options);
-    for (const auto& batch : plan[static_cast<size_t>(rank_)])
-      mine.insert(mine.end(), batch.begin(), batch.end());
+    for (const auto& batch : plan[static_cast<size_t>(rank_)]) mine.insert(mine.end(), batch.begin(), batch.end());
     std::sort(mine.begin(), mine.end());
   }
   std::vector<EncodedPrompt> encoded;

@@ -1,0 +1,151 @@
+#include "workers/learner/sft.h"
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/learner/fixtures.h"
+#include "workers/learner/mixture.h"
+
+namespace prosodia {
+namespace {
+
+using namespace testing_support;
+using testing::HasSubstr;
+
+class SftTest : public testing::Test {
+ protected:
+  SftTest() : ranks_(single_rank_collective()) {
+    write_model_dir(dir_ / "model");
+    for (const char* clip : {"a.wav", "b.wav"}) std::filesystem::copy(dir_ / "model" / clip, dir_ / clip);
+    write_sft_dataset(dir_ / "train.jsonl", 12);
+  }
+  SftOptions options(const std::string& out) const {
+    SftOptions options;
+    options.model_dir = dir_ / "model";
+    options.output_dir = dir_ / out;
+    options.datasets = {{dir_ / "train.jsonl", {}}};
+    options.per_device_train_batch_size = 4;
+    options.max_steps = 6;
+    options.learning_rate = 3e-3;
+    options.lr_scheduler_type = LrSchedulerType::kCosine;
+    options.warmup_steps = 1;
+    options.logging_steps = 1;
+    options.seed = 3;
+    return options;
+  }
+  SftReport train(const SftOptions& options) { return value_of(train_sft(options, *ranks_)); }
+
+  TempDir dir_;
+  std::unique_ptr<Collective> ranks_;
+};
+
+TEST_F(SftTest, LearnsAndWritesAFolderThatLoads) {
+  SftOptions wanted = options("out");
+  wanted.max_steps = 25;
+  std::vector<SftLog> logs;
+  wanted.on_log = [&](const SftLog& log) { logs.push_back(log); };
+  const SftReport report = train(wanted);
+  EXPECT_EQ(report.steps, 25);
+  EXPECT_LT(report.last_loss, 0.3 * report.first_loss) << report.first_loss << " -> " << report.last_loss;
+  ASSERT_EQ(logs.size(), 25u);
+  EXPECT_EQ(logs[0].learning_rate, 0) << "transformers' warm-up starts at 0";
+  EXPECT_GT(logs[0].num_input_tokens, logs[0].num_tokens);
+  EXPECT_TRUE(load_model(dir_ / "out"));
+  EXPECT_TRUE(std::filesystem::exists(dir_ / "out" / "tokenizer.json"));
+  std::ifstream metrics(dir_ / "out" / "metrics.jsonl");
+  EXPECT_EQ(std::count(std::istreambuf_iterator<char>(metrics), {}, '\n'), 25);
+}
+
+TEST_F(SftTest, AnInterruptedRunEndsWithTheSameBits) {
+  const SftReport straight = train(options("straight"));
+  SftOptions stopped = options("stopped");
+  int asked = 0;
+  stopped.stop_requested = [&] { return ++asked == 3; };
+  const auto interrupted = train_sft(stopped, *ranks_);
+  ASSERT_FALSE(interrupted);
+  EXPECT_EQ(interrupted.error().code, ErrorCode::kInterrupted);
+  stopped.stop_requested = nullptr;
+  const SftReport resumed = train(stopped);
+  EXPECT_EQ(resumed.resumed_from, 3);
+  EXPECT_EQ(resumed.losses, std::vector<double>(straight.losses.begin() + 3, straight.losses.end()));
+  EXPECT_EQ(weights_hex(dir_ / "stopped"), weights_hex(dir_ / "straight"));
+  std::ifstream metrics(dir_ / "stopped" / "metrics.jsonl");
+  EXPECT_EQ(std::count(std::istreambuf_iterator<char>(metrics), {}, '\n'), 6);
+  EXPECT_EQ(train(stopped).steps, 6) << "a finished run has nothing left to do";
+}
+
+TEST_F(SftTest, TheMicroBatchSplitDoesNotChangeTheLoss) {
+  const SftReport whole = train(options("whole"));
+  SftOptions split = options("split");
+  split.max_tokens_per_micro_batch = 30;
+  const SftReport parts = train(split);
+  for (size_t i = 0; i < whole.losses.size(); ++i)
+    EXPECT_NEAR(parts.losses[i], whole.losses[i], 2e-4 * whole.losses[i]) << i;
+}
+
+TEST_F(SftTest, FrozenPartsKeepTheirBits) {
+  SftOptions frozen = options("frozen");
+  frozen.freeze = {ModelPart::kAudioTower, ModelPart::kProjector, ModelPart::kEmbeddings};
+  train(frozen);
+  const auto before = value_of(load_model(dir_ / "model")), after = value_of(load_model(dir_ / "frozen"));
+  for (size_t p = 0; p < before->parameters().size(); ++p) {
+    const auto& [name, tensor] = before->parameters()[p];
+    if (tensor.dim() < 2) continue;
+    EXPECT_EQ(at::equal(tensor, after->parameters()[p].tensor), part_of(name) != ModelPart::kDecoder) << name;
+  }
+}
+
+TEST_F(SftTest, FrozenAudioIsEncodedOnceAndGivesTheSameBits) {
+  SftOptions cached = options("cached");
+  cached.freeze = {ModelPart::kAudioTower, ModelPart::kProjector};
+  const SftReport a = train(cached);
+  SftOptions fresh = options("fresh");
+  fresh.freeze = {ModelPart::kAudioTower};  // the projector trains, at rate 0 in the first step
+  const SftReport b = train(fresh);
+  EXPECT_EQ(a.losses[0], b.losses[0]);
+}
+
+TEST_F(SftTest, MistakesAreNamed) {
+  std::ofstream(dir_ / "open.jsonl") << prompt_row(1) << "\n";
+  SftOptions wrong = options("wrong");
+  wrong.datasets = {{dir_ / "open.jsonl", {}}};
+  const auto open = train_sft(wrong, *ranks_);
+  ASSERT_FALSE(open);
+  EXPECT_THAT(open.error().message, HasSubstr("open.jsonl:1"));
+  wrong = options("wrong");
+  wrong.max_length = 5;
+  EXPECT_THAT(train_sft(wrong, *ranks_).error().message, HasSubstr("max_length"));
+
+  SftOptions first = options("changed");
+  first.max_steps = 2;
+  train(first);
+  first.max_steps = 4;
+  EXPECT_THAT(train_sft(first, *ranks_).error().message, HasSubstr("max_steps"));
+}
+
+TEST(MixtureOrder, KeepsSharesInEveryPrefixAndCoversEachPass) {
+  MixtureOrder order({10, 30}, {1.0, 1.0}, 5);
+  std::vector<int> taken(2), seen(10);
+  for (int n = 1; n <= 40; ++n) {
+    const auto draw = order.next();
+    ++taken[static_cast<size_t>(draw.dataset)];
+    EXPECT_LE(std::abs(taken[0] - taken[1]), 1) << n;
+    if (draw.dataset == 0) ++seen[static_cast<size_t>(draw.row)];
+  }
+  EXPECT_EQ(seen, std::vector<int>(10, 2)) << "two whole passes of the smaller set";
+}
+
+TEST(MixtureOrder, SkippingIsDrawing) {
+  MixtureOrder a({7, 5}, {7, 5}, 9), b({7, 5}, {7, 5}, 9);
+  for (int i = 0; i < 23; ++i) (void)a.next();
+  b.skip(23);
+  for (int i = 0; i < 20; ++i) {
+    const auto x = a.next(), y = b.next();
+    EXPECT_EQ(x.dataset, y.dataset);
+    EXPECT_EQ(x.row, y.row);
+  }
+}
+
+}  // namespace
+}  // namespace prosodia
