@@ -34,6 +34,8 @@ target_precompile_headers(prosodia_torch_pch PRIVATE
 # prosodia_use_torch(TARGET): link torch and reuse the precompiled header.
 function(prosodia_use_torch target)
   target_link_libraries(${target} PRIVATE prosodia::torch)
+  # The header is compiled with -fPIC; an executable's default -fPIE would not match it.
   set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  target_compile_options(${target} PRIVATE -fPIC)
   target_precompile_headers(${target} REUSE_FROM prosodia_torch_pch)
 endfunction()

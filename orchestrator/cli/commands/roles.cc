@@ -45,13 +45,20 @@ Result<std::string> coordinator_endpoint(const Options& options, const std::atom
               "{} did not appear within 60 s: no coordinator. Next: see its log, or give --connect", file.string());
 }
 
-Result<protocol::WorkerClientOptions> client_options(const Options& options, protocol::Role role,
-                                                     std::string endpoint) {
+// Whom a worker calls, and as whom.
+struct Line {
+  std::string endpoint, name;
+};
+
+std::string worker_name(const Options& options, std::string_view role) {
+  return options.text("name").empty() ? fmt::format("{}-{}", role, getpid()) : options.text("name");
+}
+
+Result<protocol::WorkerClientOptions> client_options(const Options& options, protocol::Role role, const Line& line) {
   protocol::WorkerClientOptions client;
-  client.endpoint = std::move(endpoint);
+  client.endpoint = line.endpoint;
   client.role = role;
-  client.name =
-      options.text("name").empty() ? fmt::format("{}-{}", protocol::name(role), getpid()) : options.text("name");
+  client.name = line.name;
   PROSODIA_ASSIGN(client.config_digest, run_digest_of_config(options));
   return client;
 }
@@ -78,7 +85,7 @@ Status coordinate(const Options& options, std::atomic<bool>& stop,
   return {};
 }
 
-Status roll_out(const Options& options, std::atomic<bool>& stop, const std::string& endpoint) {
+Status roll_out(const Options& options, std::atomic<bool>& stop, const Line& line) {
   configure_torch(options);
   RolloutWorkerOptions worker;
   worker.model_dir = options.text("model");
@@ -87,8 +94,7 @@ Status roll_out(const Options& options, std::atomic<bool>& stop, const std::stri
   worker.sampling = sampling_params(options, /*greedy=*/false);
   worker.engine.max_rows = static_cast<int>(options.integer("max_rows"));
   worker.stop_requested = [&stop] { return stop.load(); };
-  PROSODIA_ASSIGN(protocol::WorkerClientOptions client_opts,
-                  client_options(options, protocol::Role::kRollout, endpoint));
+  PROSODIA_ASSIGN(protocol::WorkerClientOptions client_opts, client_options(options, protocol::Role::kRollout, line));
   // Enough groups in hand to keep every row busy.
   client_opts.slots =
       static_cast<uint32_t>(std::max<int64_t>(1, options.integer("max_rows") / options.integer("num_generations")));
@@ -96,14 +102,13 @@ Status roll_out(const Options& options, std::atomic<bool>& stop, const std::stri
   return run_rollout_worker(worker, *client);
 }
 
-Status score_rewards(const Options& options, std::atomic<bool>& stop, const std::string& endpoint) {
+Status score_rewards(const Options& options, std::atomic<bool>& stop, const Line& line) {
   RewardWorkerOptions worker;
   PROSODIA_ASSIGN(worker.reward, reward_options(options));
   PROSODIA_ASSIGN(worker.scorer, standard_scorers().make(options.text("reasoning_scorer")));
   worker.reasoning_limit = std::chrono::milliseconds(static_cast<int64_t>(options.real("reward_timeout_s") * 1000));
   worker.stop_requested = [&stop] { return stop.load(); };
-  PROSODIA_ASSIGN(protocol::WorkerClientOptions client_opts,
-                  client_options(options, protocol::Role::kReward, endpoint));
+  PROSODIA_ASSIGN(protocol::WorkerClientOptions client_opts, client_options(options, protocol::Role::kReward, line));
   client_opts.slots = 4;
   PROSODIA_ASSIGN(const auto client, protocol::WorkerClient::connect(std::move(client_opts)));
   return run_reward_worker(worker, *client);
@@ -126,13 +131,12 @@ Result<LearnerOptions> learner_options(const Options& options, std::atomic<bool>
 }
 
 Status learn(const Options& options, std::atomic<bool>& stop, Collective& collective,
-             const std::function<Result<std::string>()>& endpoint) {
+             const std::function<Result<Line>()>& find_line) {
   configure_torch(options);
   PROSODIA_ASSIGN(const LearnerOptions learner, learner_options(options, stop));
   const ConnectLearner connect = [&](const LearnerHello& hello) -> Result<std::unique_ptr<LearnerLink>> {
-    PROSODIA_ASSIGN(std::string where, endpoint());
-    PROSODIA_ASSIGN(protocol::WorkerClientOptions client_opts,
-                    client_options(options, protocol::Role::kLearner, std::move(where)));
+    PROSODIA_ASSIGN(const Line line, find_line());
+    PROSODIA_ASSIGN(protocol::WorkerClientOptions client_opts, client_options(options, protocol::Role::kLearner, line));
     return connect_to_coordinator(std::move(client_opts))(hello);
   };
   const auto report = run_learner(learner, collective, connect);
@@ -186,18 +190,21 @@ Result<int> run_coordinator_role(const Options& options, const CommandContext& c
 
 Result<int> run_rollout_role(const Options& options, const CommandContext& context) {
   PROSODIA_ASSIGN(const std::string endpoint, coordinator_endpoint(options, context.stop));
-  return as_code(roll_out(options, context.stop, endpoint));
+  return as_code(roll_out(options, context.stop, {endpoint, worker_name(options, "rollout")}));
 }
 
 Result<int> run_reward_role(const Options& options, const CommandContext& context) {
   PROSODIA_ASSIGN(const std::string endpoint, coordinator_endpoint(options, context.stop));
-  return as_code(score_rewards(options, context.stop, endpoint));
+  return as_code(score_rewards(options, context.stop, {endpoint, worker_name(options, "reward")}));
 }
 
 Result<int> run_learner_role(const Options& options, const CommandContext& context) {
   PROSODIA_ASSIGN(const auto collective, make_collective());
-  const Status status =
-      learn(options, context.stop, *collective, [&] { return coordinator_endpoint(options, context.stop); });
+  const auto find_line = [&]() -> Result<Line> {
+    PROSODIA_ASSIGN(std::string endpoint, coordinator_endpoint(options, context.stop));
+    return Line{std::move(endpoint), worker_name(options, "learner")};
+  };
+  const Status status = learn(options, context.stop, *collective, find_line);
   if (!status && collective->rank() == 0) fmt::print(stderr, "prosodia learner: {}\n", status.error().message);
   return finish_process(*collective, status);
 }
@@ -206,7 +213,6 @@ Result<int> run_mpi_role(const Options& options, const CommandContext& context, 
                          const launch::Placement& placement) {
   const bool is_learner = placement.role == launch::Role::kLearner;
   const MPI_Comm learners = world.split_learners(is_learner);
-  Options named = options;
   Status status;
   if (placement.role == launch::Role::kCoordinator) {
     bool listening = false;
@@ -219,15 +225,14 @@ Result<int> run_mpi_role(const Options& options, const CommandContext& context, 
       world.abort(exit_code(status.error().code));
     }
   } else {
-    const std::string endpoint = world.broadcast_text("");
-    named.set("name", fmt::format("{}-{}", launch::name(placement.role), placement.index));
+    const Line line{world.broadcast_text(""), fmt::format("{}-{}", launch::name(placement.role), placement.index)};
     if (is_learner) {
       PROSODIA_ASSIGN(const auto collective, make_mpi_collective({}, MPI_Comm_c2f(learners)));
-      status = learn(named, context.stop, *collective, [&]() -> Result<std::string> { return endpoint; });
+      status = learn(options, context.stop, *collective, [&]() -> Result<Line> { return line; });
     } else if (placement.role == launch::Role::kRollout) {
-      status = roll_out(named, context.stop, endpoint);
+      status = roll_out(options, context.stop, line);
     } else {
-      status = score_rewards(named, context.stop, endpoint);
+      status = score_rewards(options, context.stop, line);
     }
   }
   if (status || status.error().code == ErrorCode::kInterrupted) return as_code(status);
