@@ -18,7 +18,8 @@ wait_for_step() {
 killed=0
 kill_one() {  # role
   local pid
-  pid=$(pgrep -f -- "prosodia $1 --config $R/stormy/config.ini" | head -n 1) || fail "no $1 process"
+  # The program itself, not the mpirun that carries its name as an argument.
+  pid=$(pgrep -f -- "^[^ ]*prosodia $1 --config $R/stormy/config.ini" | tail -n 1) || fail "no $1 process"
   kill -9 "$pid" && killed=$((killed + 1)) && echo "killed $1 (pid $pid) after step $(lines)"
 }
 wait_for_step 2 && kill_one rollout
