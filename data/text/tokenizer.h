@@ -25,12 +25,13 @@ namespace prosodia {
 class Tokenizer {
  public:
   // Reads tokenizer.json; without one vocab.json + merges.txt + added_tokens.json. In both cases tokenizer_config.json,
-  // where present, adds the tokens of its added_tokens_decoder and is written back unchanged by save().
+  // where present, adds the tokens of its added_tokens_decoder; it and chat_template.jinja are written back unchanged.
   static Result<Tokenizer> load(const std::filesystem::path& model_dir);
 
   struct Options {
-    bool nfc = true;          // the normaliser
-    std::string config_json;  // tokenizer_config.json; empty: save() writes that of Qwen2.5-Omni
+    bool nfc = true;            // the normaliser
+    std::string config_json;    // tokenizer_config.json; empty: save() writes that of Qwen2.5-Omni
+    std::string chat_template;  // chat_template.jinja, where transformers 5 keeps it; only handed on by save()
   };
   // Added tokens with id -1 get the ids after the base vocabulary, in order.
   static Result<Tokenizer> create(BpeModel model, std::vector<AddedToken> added_tokens, Options options);

@@ -11,6 +11,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kChatTemplateFile = "chat_template.jinja";
+
 // The file's contents, or nothing when it is not there.
 Result<std::optional<std::string>> read_if_present(const fs::path& path) {
   FileSystem& files = posix_file_system();
@@ -72,8 +74,10 @@ Result<Tokenizer> Tokenizer::load(const fs::path& model_dir) {
     PROSODIA_TRY(
         merge_config_tokens(parts->added_tokens, std::move(from_config), json.has_value(), config_path.string()));
   }
-  auto tokenizer = create(std::move(parts->model), std::move(parts->added_tokens),
-                          {.nfc = parts->nfc, .config_json = config.value_or("")});
+  PROSODIA_ASSIGN(const auto chat_template, read_if_present(model_dir / kChatTemplateFile));
+  auto tokenizer =
+      create(std::move(parts->model), std::move(parts->added_tokens),
+             {.nfc = parts->nfc, .config_json = config.value_or(""), .chat_template = chat_template.value_or("")});
   if (!tokenizer) return wrap(tokenizer.error(), model_dir.string());
   return tokenizer;
 }
@@ -88,6 +92,7 @@ Status Tokenizer::save(const fs::path& dir) const {
   PROSODIA_TRY(write("merges.txt", write_merges_txt(model_)));
   PROSODIA_TRY(write("tokenizer_config.json",
                      options_.config_json.empty() ? write_tokenizer_config_json(added_tokens_) : options_.config_json));
+  if (!options_.chat_template.empty()) PROSODIA_TRY(write(kChatTemplateFile, options_.chat_template));
   return write("tokenizer.json", write_tokenizer_json(model_, added_tokens_, options_.nfc));
 }
 

@@ -105,8 +105,10 @@ TEST_F(TokenizerFilesTest, ConfigSurvivesLoadAndSave) {
   std::string config = read("tokenizer_config.json");
   config.insert(config.find('{') + 1, "\n  \"my_own_key\": 42,");
   write("tokenizer_config.json", config);
-  ASSERT_TRUE(Tokenizer::load(dir_)->save(dir_));
-  EXPECT_EQ(read("tokenizer_config.json"), config);
+  write("chat_template.jinja", "{{ messages }}");
+  ASSERT_TRUE(Tokenizer::load(dir_)->save(dir_ / "copy"));
+  EXPECT_EQ(read("copy/tokenizer_config.json"), config);
+  EXPECT_EQ(read("copy/chat_template.jinja"), "{{ messages }}");
 }
 
 TEST_F(TokenizerFilesTest, PairMergesAreRead) {
