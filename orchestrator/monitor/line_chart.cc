@@ -19,8 +19,10 @@ constexpr std::array<Colour, kMaxChartSeries> kColours = {{{"#2a78d6", "#3987e5"
                                                            {"#c98500", "#c98500"},
                                                            {"#e34948", "#e66767"},
                                                            {"#e87ba4", "#d55181"},
-                                                           {"#008300", "#3fa34d"}}};
+                                                           {"#008300", "#3fa34d"},
+                                                           {"#77766f", "#a3a199"}}};
 
+constexpr size_t kMaxRawLines = 4;  // with more series only the smoothed lines can be told apart
 constexpr double kLeft = 52, kRight = 16, kBottom = 40, kTitleHeight = 24, kLegendRow = 18, kCharacter = 6.6;
 
 struct Axis {  // data -> pixels
@@ -180,7 +182,8 @@ std::string line_chart(const ChartOptions& options, const std::vector<ChartSerie
                          y(points[0].value));
       continue;
     }
-    out += fmt::format(R"(<path class="s{} raw" d="{}"/>)", i, path_of(points, x, y, &CurvePoint::value));
+    if (series.size() <= kMaxRawLines)
+      out += fmt::format(R"(<path class="s{} raw" d="{}"/>)", i, path_of(points, x, y, &CurvePoint::value));
   }
   for (size_t i = 0; i < series.size(); ++i)  // above every raw line
     if (series[i].points.size() > 1)

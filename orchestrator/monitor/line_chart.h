@@ -25,7 +25,7 @@ struct ChartOptions {
   double width = 560, height = 300;    // pixels
 };
 
-inline constexpr size_t kMaxChartSeries = 8;  // as many as there are distinguishable colours
+inline constexpr size_t kMaxChartSeries = 9;  // nine emotions
 
 // A <g> element whose origin is the chart's top left corner. Only the first kMaxChartSeries are drawn; the title then
 // says so.

@@ -121,10 +121,10 @@ TEST(Report, ShowsCurvesAndEscapedResponses) {
 TEST(Report, SaysWhenThereAreMoreLinesThanColours) {
   RunHistory history;
   StepReport report = step_report(1, 10);
-  for (int i = 0; i < 9; ++i) report.metrics[fmt::format("rewards/accuracy/emotion/e{}", i)] = 0.5;
+  for (int i = 0; i < 10; ++i) report.metrics[fmt::format("rewards/accuracy/emotion/e{}", i)] = 0.5;
   history.add(report);
   EXPECT_THAT(report_html(history, {}, "t", RunState::kEnded),
-              AllOf(HasSubstr("Accuracy by label (first 8 of 9)"), HasSubstr(">e7 "), Not(HasSubstr(">e8 "))));
+              AllOf(HasSubstr("Accuracy by label (first 9 of 10)"), HasSubstr(">e8 "), Not(HasSubstr(">e9 "))));
 }
 
 TEST(Report, IsMadeFromTheRunFolder) {
