@@ -12,9 +12,10 @@ namespace {
 constexpr uint64_t kSpeakerKey = 0x73706561'6b657273;  // fixed: speakers do not depend on a corpus' seed
 constexpr int kTrainPerGender = 16, kTestPerGender = 4;
 
-// Pitch levels are 8 semitones apart and the genders 4.5, so that no level of one gender sits on a level of the other:
-// low 74/96, normal 118/153, high 189/245 Hz.
-constexpr double kMaleF0Hz = 118, kFemaleF0Hz = 153, kLevelRatio = 1.6;
+// Pitch levels are 7 semitones apart and the genders 3.6, so that no level of one gender sits on a level of the other:
+// low 117/143, normal 175/215, high 262/322 Hz. All speakers are bright voices on purpose: the log-mel's 25 ms window
+// resolves harmonics from about 160 Hz on, so a tiny encoder can hear where most contours go.
+constexpr double kMaleF0Hz = 175, kFemaleF0Hz = 215, kLevelRatio = 1.5;
 
 double uniform(PhiloxStream& stream, double low, double high) { return low + (high - low) * stream.next_unit(); }
 
