@@ -4,8 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
-#include <numeric>
+#include <string_view>
 #include <thread>
 
 namespace prosodia {
@@ -101,6 +102,22 @@ TEST(Collective, WithoutTheGpuLibraryNcclIsUnavailable) {
   EXPECT_NE(made.error().message.find("libprosodia_cuda.so"), std::string::npos);
 }
 
+// The real library opens, and its functions are found. With one rank and no GPU the device is what is missing; where
+// there is a GPU the communicator must work.
+TEST(Collective, TheGpuLibraryOpens) {
+  const char* library = std::getenv("PROSODIA_CUDA_LIBRARY");
+  if (!library || !*library) GTEST_SKIP() << "built without CUDA";
+  NcclOptions options;
+  options.library = library;
+  const auto made = make_nccl_collective(single_rank_collective(), options);
+  if (made) {
+    EXPECT_TRUE((*made)->barrier());
+  } else {
+    EXPECT_EQ(made.error().code, ErrorCode::kUnavailable);
+    EXPECT_EQ(made.error().message.find("GPU library"), std::string::npos) << made.error().message;
+  }
+}
+
 // Last (it leaves the group out of step): a rank that waits past its deadline is told so.
 TEST(CollectiveZ, ADeadlineTurnsWaitingIntoAnError) {
   if (ranks->size() == 1) GTEST_SKIP() << "needs a rank that is late";
@@ -133,9 +150,14 @@ int main(int argc, char** argv) {
     return 1;
   }
   prosodia::ranks = collective->get();
-  if (const char* doomed = std::getenv("PROSODIA_TEST_ABORT"); doomed && *doomed) {
-    if (prosodia::ranks->rank() == prosodia::ranks->size() - 1) prosodia::ranks->abort(9, "asked to by the test");
-    (void)prosodia::ranks->barrier();  // would wait forever
+  if (const char* end = std::getenv("PROSODIA_TEST_LAST_RANK"); end && *end) {  // see CMakeLists.txt
+    if (prosodia::ranks->rank() == prosodia::ranks->size() - 1) {
+      if (std::string_view(end) == "kill") std::raise(SIGKILL);
+      prosodia::ranks->abort(9, "asked to by the test");
+    }
+    std::vector<float> values(1000);
+    (void)prosodia::ranks->all_reduce_sum(std::span(values));  // would wait forever
+    return 0;
   }
   return RUN_ALL_TESTS();
 }
