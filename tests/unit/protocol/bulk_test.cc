@@ -45,8 +45,9 @@ struct Server {
 };
 
 TEST(Bulk, FetchesEverySizeAroundTheChunk) {
-  Server server({});
-  for (size_t size : {0, 1, 999, 1000, 1001, 123'457}) server.snapshots[size] = make_snapshot(noise(size, size));
+  std::map<uint64_t, std::shared_ptr<const Snapshot>> snapshots;
+  for (size_t size : {0, 1, 999, 1000, 1001, 123'457}) snapshots[size] = make_snapshot(noise(size, size));
+  Server server(std::move(snapshots));
   auto client = BulkClient::connect(server.client_options(1000));
   ASSERT_TRUE(client);
   for (const auto& [version, snapshot] : server.snapshots) {
