@@ -30,7 +30,7 @@ th[scope=row]{text-align:left;color:var(--ink);white-space:nowrap}
 .confusion td{text-align:center;min-width:54px;border:1px solid var(--line);background:rgba(var(--cell),var(--a,0))}
 .confusion td.hit{outline:2px solid var(--bar);outline-offset:-2px}
 .confusion th.col{text-align:center;vertical-align:bottom;max-width:90px}
-svg{max-width:100%;height:auto;display:block;margin-bottom:16px}
+svg{max-width:100%;min-width:640px;height:auto;display:block;margin-bottom:16px}
 svg text{fill:var(--ink);font:13px system-ui,sans-serif;font-variant-numeric:tabular-nums}
 svg .soft{fill:var(--soft)}svg .bar{fill:var(--bar)}svg .grid{stroke:var(--line)}
 svg .ci{stroke:var(--ci);stroke-width:1.5}
@@ -94,7 +94,8 @@ std::string bar_chart(std::string_view title, const std::vector<Bar>& bars, doub
   const double height = kTop + kRow * static_cast<double>(bars.size()) + 26;
   const auto x = [&](double value) { return kLeft + kWidth * std::clamp((value - origin) / (top - origin), 0.0, 1.0); };
   std::string svg =
-      fmt::format(R"(<svg viewBox="0 0 880 {:.0f}" width="880" role="img" aria-label="{}">)", height, escape(title));
+      fmt::format(R"(<div class="scroll"><svg viewBox="0 0 880 {:.0f}" width="880" role="img" aria-label="{}">)",
+                  height, escape(title));
   for (int tick = 0; tick <= 4; ++tick) {
     const double value = origin + (top - origin) * tick / 4;
     svg += fmt::format(R"(<line class="grid" x1="{0:.1f}" x2="{0:.1f}" y1="{1:.0f}" y2="{2:.1f}"/>)"
@@ -118,7 +119,7 @@ std::string bar_chart(std::string_view title, const std::vector<Bar>& bars, doub
     svg += fmt::format(R"(<text x="{:.0f}" y="{:.1f}">{}<tspan class="soft">{}</tspan></text>)", kLeft + kWidth + 12,
                        middle + 4.5, shown(bar.estimate.value, decimals), escape(bar.after));
   }
-  return svg + "</svg>\n";
+  return svg + "</svg></div>\n";
 }
 
 std::string label_section(const EvalReport& report) {
