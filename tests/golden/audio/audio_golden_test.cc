@@ -24,8 +24,14 @@ constexpr double kExactTolerance = 5e-7;
 constexpr double kFloat32Tolerance = 2e-5;
 constexpr double kFloat32MeanTolerance = 1e-6;
 
-fs::path golden(const char* name) { return fs::path(std::getenv("PROSODIA_SOURCE_DIR")) / "tests/golden/audio" / name; }
-fs::path shared(const char* name) { return fs::path(std::getenv("PROSODIA_SHARED_DIR")) / name; }
+// ctest sets both; by hand the tests run from the source root.
+fs::path directory(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value != nullptr ? value : ".";
+}
+
+fs::path golden(const char* name) { return directory("PROSODIA_SOURCE_DIR") / "tests/golden/audio" / name; }
+fs::path shared(const char* name) { return directory("PROSODIA_SHARED_DIR") / name; }
 
 template <class T>
 std::vector<T> values(const SafetensorsFile& file, const std::string& name) {

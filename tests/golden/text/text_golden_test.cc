@@ -19,10 +19,14 @@ using Json = nlohmann::json;
 
 constexpr int kMerges = 500;  // as in generate.py
 
-fs::path golden(const std::string& name) {
-  return fs::path(std::getenv("PROSODIA_SOURCE_DIR")) / "tests/golden/text" / name;
+// ctest sets both; by hand the tests run from the source root.
+fs::path directory(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value != nullptr ? value : ".";
 }
-fs::path shared_tokenizer() { return fs::path(std::getenv("PROSODIA_SHARED_DIR")) / "tokenizer"; }
+
+fs::path golden(const std::string& name) { return directory("PROSODIA_SOURCE_DIR") / "tests/golden/text" / name; }
+fs::path shared_tokenizer() { return directory("PROSODIA_SHARED_DIR") / "tokenizer"; }
 
 std::string contents(const fs::path& path) {
   std::ifstream stream(path, std::ios::binary);

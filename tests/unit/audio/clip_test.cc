@@ -13,6 +13,10 @@
 
 #include "data/base/philox.h"
 
+// libsndfile 1.2.0 leaks a small structure when it gives up on a damaged Ogg header. Read by LeakSanitizer builds
+// alone.
+extern "C" const char* __lsan_default_suppressions() { return "leak:vorbis_info_init"; }
+
 namespace prosodia {
 namespace {
 
@@ -262,9 +266,14 @@ TEST_F(ClipTest, WriteWavReportsStorageErrors) {
   EXPECT_THAT(status.error().message, HasSubstr("f.wav"));
 }
 
+fs::path directory(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value != nullptr ? value : ".";
+}
+
 // 48 kHz WAVs with FLLR, LIST, bext and _PMX chunks around the data; two of the four are stereo.
 TEST(RealSpeech, RavdessOriginalsDecode) {
-  const fs::path root = fs::path(std::getenv("PROSODIA_SHARED_DIR")) / "speech/ravdess-raw";
+  const fs::path root = directory("PROSODIA_SHARED_DIR") / "speech/ravdess-raw";
   if (!fs::exists(root)) GTEST_SKIP() << "no real speech under PROSODIA_SHARED_DIR";
   int files = 0;
   for (const auto& entry : fs::recursive_directory_iterator(root)) {
