@@ -1,6 +1,6 @@
 """Writes the fixtures that tests/unit/store reads: what Hugging Face's own writer makes.
 
-Run with the packages of tests/golden/requirements.txt (safetensors 0.8.0, torch 2.11.0):
+Run with the packages of tests/golden/store/requirements.txt:
     python tests/golden/store/make_safetensors.py tests/golden/store
 """
 import sys
