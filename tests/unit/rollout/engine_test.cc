@@ -6,6 +6,8 @@
 
 #include <bit>
 #include <map>
+#include <numeric>
+#include <set>
 
 #include "tests/unit/model/tiny_model.h"
 #include "workers/model/weights.h"
@@ -139,7 +141,7 @@ TEST_F(EngineTest, LogProbsHaveTheBitsOfThePackedTrainingForward) {
 }
 
 TEST_F(EngineTest, SamplesDifferAndNeverHoldSuppressedIds) {
-  const auto completions = run({request(1, 16)}, {}).at(1);
+  const std::vector<Completion> completions = run({request(1, 16)}, {}).at(1);
   std::set<std::vector<int32_t>> distinct;
   for (const auto& completion : completions) {
     distinct.insert(completion.token_ids);
@@ -165,7 +167,8 @@ TEST_F(EngineTest, EndsAtAStopTokenOrTheLengthLimit) {
   EXPECT_TRUE(engine.idle());
 
   params_.stop_ids = {};
-  for (const auto& completion : run({request(0, 3)}, {}).at(0)) {
+  const auto results_at_limit = run({request(0, 3)}, {});
+  for (const auto& completion : results_at_limit.at(0)) {
     EXPECT_EQ(completion.token_ids.size(), 24);
     EXPECT_EQ(completion.finish_reason, FinishReason::kLength);
   }
