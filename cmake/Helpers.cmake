@@ -1,11 +1,6 @@
 # prosodia_library(NAME SOURCES … LINK …): one folder, one static library; headers are included from the source root.
 function(prosodia_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
-  if(NOT ARG_SOURCES)  # TODO(now): drop when every folder has sources
-    add_library(${name} INTERFACE)
-    target_link_libraries(${name} INTERFACE ${ARG_LINK})
-    return()
-  endif()
   add_library(${name} STATIC ${ARG_SOURCES})
   target_include_directories(${name} PUBLIC "${CMAKE_SOURCE_DIR}")
   target_link_libraries(${name} PUBLIC ${ARG_LINK})

@@ -1,6 +1,7 @@
 #include "data/corpus/build.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -133,13 +134,11 @@ ordered_json Builder::row(size_t index, ordered_json messages) const {
   return row;
 }
 
-// Cycles through the attributes; within one, through its levels, so that rare levels are asked for as often as others.
+// Four descriptions of everything, then a question about one attribute, and so on round the attributes: a description
+// teaches five levels for the cost of one prompt. Within an attribute the levels take turns, so that rare ones are
+// asked for as often as others.
 std::string Builder::prosody_set() const {
-  static constexpr std::optional<Attribute> kCycle[] = {
-      Attribute::kPitch,      Attribute::kEnergy,
-      Attribute::kIntonation, Attribute::kSpeed,
-      Attribute::kIntonation, std::nullopt,
-      Attribute::kVoice,      std::nullopt};  // nullopt: describe everything
+  constexpr int kDescriptionsPerQuestion = 4;
   std::map<Attribute, std::map<std::string, std::vector<size_t>>> by_level;
   for (size_t index : train_) {
     const ProsodyLevels levels = truth(index);
@@ -148,15 +147,19 @@ std::string Builder::prosody_set() const {
     }
   }
   PhiloxStream stream(mix_seed(options_.seed, kProsodyStream));
-  std::map<Attribute, size_t> turn;
+  std::map<std::optional<Attribute>, size_t> turn;  // of the levels, for each kind of row
   std::string text;
   for (int n = 0, written = 0; written < options_.prosody_rows && n < 16 * options_.prosody_rows; ++n) {
-    const std::optional<Attribute> asked = kCycle[static_cast<size_t>(n) % std::size(kCycle)];
+    const auto [round, place] = std::div(n, kDescriptionsPerQuestion + 1);
+    std::optional<Attribute> asked;  // nullopt: describe everything
+    if (place == kDescriptionsPerQuestion) {
+      asked = kAcousticAttributes[static_cast<size_t>(round) % kAcousticAttributes.size()];
+    }
     const Attribute attribute = asked.value_or(Attribute::kIntonation);  // descriptions are balanced by intonation
     const auto& levels = by_level[attribute];
     if (levels.empty()) continue;
     const auto& [level, utterances] =
-        *std::next(levels.begin(), static_cast<std::ptrdiff_t>(turn[attribute]++ % levels.size()));
+        *std::next(levels.begin(), static_cast<std::ptrdiff_t>(turn[asked]++ % levels.size()));
     const size_t index = utterances[stream.next_below(static_cast<uint32_t>(utterances.size()))];
     const QuestionAnswer qa = asked ? ask_about(attribute, level, stream) : ask_for_description(truth(index), stream);
     text += row(index, {message("system", "Answer briefly."), message("user", "<audio>" + qa.question),

@@ -70,7 +70,8 @@ Result<Handle> create_file(const std::string& path) {
 
 Result<Handle> open_file(const std::string& path) {
   Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
-  PROSODIA_TRY(check(static_cast<bool>(file), ErrorCode::kCorruption, "not a readable HDF5 file"));
+  // Most likely the user named another kind of file; damage inside a corpus is kCorruption.
+  PROSODIA_TRY(check(static_cast<bool>(file), ErrorCode::kInvalidInput, "not a readable HDF5 file"));
   return file;
 }
 

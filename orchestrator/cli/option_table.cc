@@ -6,7 +6,7 @@ namespace {
 using enum OptionKind;
 
 constexpr uint32_t kRun = kTrain | kRole;
-constexpr uint32_t kTraining = kSft | kRun | kReplay;
+constexpr uint32_t kTraining = kSft | kRun;
 constexpr uint32_t kSampling = kRun | kEval | kInfer;
 constexpr uint32_t kModels = kTraining | kEval | kInfer | kScore;
 
@@ -15,7 +15,7 @@ constexpr OptionSpec kTable[] = {
     {"config", kText, "", "read options from an INI file with the same names; the command line wins", "Files", ~0u},
     {"model", kText, "", "Hugging Face folder: Qwen2.5-Omni, its Thinker, or Qwen2 (required)", "Files",
      kModels | kModelInit},
-    {"ref_model", kText, "", "reference model of the KL term; default: --model", "Files", kRun | kReplay},
+    {"ref_model", kText, "", "reference model of the KL term; default: --model", "Files", kRun},
     {"dataset", kList, "",
      "JSONL file of prompts in ms-swift's form; several for sft, as FILE or FILE:WEIGHT (required)", "Files",
      kTraining | kEval | kModelInit},
@@ -24,7 +24,6 @@ constexpr OptionSpec kTable[] = {
     {"input", kText, "", "JSONL file to read (required)", "Files", kInfer | kScore},
     {"output", kText, "", "JSONL file to write (required)", "Files", kInfer | kScore},
     {"reward_model", kText, "", "folder of a reward model for --reasoning_scorer reward_model", "Files", kRun},
-    {"rollouts", kList, "", "archived rollout segments, RUN/rollouts/*.h5 (required)", "Files", kReplay},
 
     // --- data
     {"out", kText, "", "HDF5 corpus to write (required)", "Data", kDataSynth},
@@ -82,27 +81,24 @@ constexpr OptionSpec kTable[] = {
     {"prompts_per_step", kInteger, "16", "prompts (groups) in one step, [1, 100000]", "GRPO", kRun, true, 1, 1e5},
     {"num_generations", kInteger, "8", "responses per prompt (K), [1, 1024]", "GRPO", kRun | kInfer | kEval, true, 1,
      1024},
-    {"beta", kReal, "0.04", "weight of the KL term (k3 against --ref_model)", "GRPO", kRun | kReplay, true, 0, 100},
-    {"epsilon", kReal, "0.2", "clip range of the probability ratio", "GRPO", kRun | kReplay, true, 0, 10},
-    {"epsilon_high", kReal, "0", "upper clip range; 0 = epsilon", "GRPO", kRun | kReplay, true, 0, 10},
-    {"delta", kReal, "0", "two-sided clip of the ratio (dual clip); 0 = off", "GRPO", kRun | kReplay, true, 0, 1e6},
-    {"loss_type", kText, "grpo", "aggregation of the token losses", "GRPO", kRun | kReplay, true, 0, 0,
-     "grpo|dapo|bnpo|dr_grpo"},
-    {"importance_sampling_level", kText, "token", "ratio per token or per sequence (GSPO)", "GRPO", kRun | kReplay,
-     true, 0, 0, "token|sequence"},
-    {"num_iterations", kInteger, "1", "updates per batch", "GRPO", kRun | kReplay, true, 1, 64},
-    {"scale_rewards", kText, "group", "what the advantage is divided by", "GRPO", kRun | kReplay, true, 0, 0,
-     "group|batch|none"},
+    {"beta", kReal, "0.04", "weight of the KL term (k3 against --ref_model)", "GRPO", kRun, true, 0, 100},
+    {"epsilon", kReal, "0.2", "clip range of the probability ratio", "GRPO", kRun, true, 0, 10},
+    {"epsilon_high", kReal, "0", "upper clip range; 0 = epsilon", "GRPO", kRun, true, 0, 10},
+    {"delta", kReal, "0", "two-sided clip of the ratio (dual clip); 0 = off", "GRPO", kRun, true, 0, 1e6},
+    {"loss_type", kText, "grpo", "aggregation of the token losses", "GRPO", kRun, true, 0, 0, "grpo|dapo|bnpo|dr_grpo"},
+    {"importance_sampling_level", kText, "token", "ratio per token or per sequence (GSPO)", "GRPO", kRun, true, 0, 0,
+     "token|sequence"},
+    {"num_iterations", kInteger, "1", "updates per batch", "GRPO", kRun, true, 1, 64},
+    {"scale_rewards", kText, "group", "what the advantage is divided by", "GRPO", kRun, true, 0, 0, "group|batch|none"},
     {"lag", kInteger, "0", "step t trains on groups sampled by policy max(0, t-lag); 0 = on-policy", "GRPO", kRun, true,
      0, 64},
 
     // --- sampling
-    {"temperature", kReal, "1.0", "sampling temperature", "Sampling", kSampling | kReplay | kScore, true, 1e-3, 100},
+    {"temperature", kReal, "1.0", "sampling temperature", "Sampling", kSampling | kScore, true, 1e-3, 100},
     {"top_p", kReal, "1.0", "nucleus sampling; 1 = off", "Sampling", kSampling, true, 1e-6, 1},
     {"top_k", kInteger, "0", "sample among the k likeliest; 0 = off", "Sampling", kSampling, true, 0, 1e6},
     {"greedy", kFlag, "false", "take the likeliest token", "Sampling", kInfer, true},
-    {"max_completion_length", kInteger, "96", "new tokens at most, [1, 32768]", "Sampling", kSampling | kReplay, true,
-     1, 32768},
+    {"max_completion_length", kInteger, "96", "new tokens at most, [1, 32768]", "Sampling", kSampling, true, 1, 32768},
     {"max_rows", kInteger, "64", "responses decoded at once (speed; results do not depend on it)", "Sampling",
      kSampling, false, 1, 4096},
 
@@ -161,7 +157,7 @@ constexpr OptionSpec kTable[] = {
     {"max_samples", kInteger, "0", "rows used at most; 0 = all", "Output", kEval, true, 0, 1e9},
     {"bootstrap_samples", kInteger, "2000", "resamples behind the 95 % intervals", "Output", kEval, true, 10, 1e6},
     {"dry_run", kFlag, "false", "print the resolved configuration and the plan, then stop", "Output", kTraining},
-    {"html", kText, "", "write the report here; default: RUN/report.html", "Output", kReport},
+    {"run", kText, "", "run folder (required)", "Files", kReport},
 };
 
 }  // namespace

@@ -33,8 +33,6 @@ enum CommandBit : uint32_t {
   kInfer = 1u << 8,
   kScore = 1u << 9,
   kReport = 1u << 10,
-  kDoctor = 1u << 11,
-  kReplay = 1u << 12,
 };
 
 struct OptionSpec {

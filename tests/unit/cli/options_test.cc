@@ -93,7 +93,7 @@ TEST(OptionTable, EntriesAreSane) {
     EXPECT_NE(spec.commands, 0u) << spec.name;
     EXPECT_GT(std::string_view(spec.help).size(), 8u) << spec.name;
     // A default passes its own check.
-    for (uint32_t bit = 1; bit <= kReplay; bit <<= 1) {
+    for (uint32_t bit = 1; bit <= kReport; bit <<= 1) {
       if ((spec.commands & bit) && *spec.default_value) {
         EXPECT_TRUE(parse(bit, {fmt::format("--{}", spec.name), spec.default_value})) << spec.name;
         break;

@@ -115,7 +115,7 @@ TEST(Corpus, WhatIsNotACorpusIsRefused) {
   EXPECT_THAT(error("missing.h5").message,
               HasSubstr("missing.h5: no such corpus file; make one with `prosodia data synth"));
   write_text(dir / "text.h5", "id,emotion\n1,happy\n");
-  EXPECT_EQ(error("text.h5").code, ErrorCode::kCorruption);
+  EXPECT_EQ(error("text.h5").code, ErrorCode::kInvalidInput);
   EXPECT_THAT(error("text.h5").message, HasSubstr("text.h5: not a readable HDF5 file"));
   {
     const auto guard = hdf5::lock();
