@@ -171,11 +171,7 @@ Status Coordinator::loop() {
   uint64_t malformed = 0;
   while (!outcome_) {
     zmq::pollitem_t item{socket_.handle(), 0, ZMQ_POLLIN, 0};
-    try {
-      zmq::poll(&item, 1, std::chrono::milliseconds(options_.tick_ms));
-    } catch (const zmq::error_t& error) {
-      if (error.num() != EINTR) return fail(ErrorCode::kInternal, "waiting for messages: {}", error.what());
-    }
+    protocol::poll_sockets({&item, 1}, std::chrono::milliseconds(options_.tick_ms));
     const int64_t now_ms = protocol::steady_now_ms();
     core::Actions actions;
     const auto collect = [&actions](core::Actions more) {
@@ -200,15 +196,22 @@ Status Coordinator::loop() {
   return *outcome_;
 }
 
-// A checkpoint may only be recorded once the reports of the steps before it are durable, so it begins a commit of its
-// own.
+// Two records may only be written once files beside the journal are durable, so each begins a commit of its own: a
+// checkpoint needs the reports of the steps before it, the end of the run needs the last segment of the archive. A
+// crash or a full disk in between leaves a run that goes on where it was.
 Status Coordinator::drive(core::Actions actions) {
   size_t begin = 0;
   for (size_t i = 0; i < actions.size(); ++i) {
     const auto* append = std::get_if<core::Append>(&actions[i]);
-    if (append == nullptr || !std::holds_alternative<core::CheckpointSaved>(append->record)) continue;
+    if (append == nullptr) continue;
+    const auto* complete = std::get_if<core::RunComplete>(&append->record);
+    if (complete == nullptr && !std::holds_alternative<core::CheckpointSaved>(append->record)) continue;
     PROSODIA_TRY(commit(std::span(actions).subspan(begin, i - begin)));
-    PROSODIA_TRY(sink_.sync());
+    if (complete == nullptr) {
+      PROSODIA_TRY(sink_.sync());
+    } else if (options_.archive_steps > 0) {
+      PROSODIA_TRY(archive_through(complete->steps));
+    }
     begin = i;
   }
   return commit(std::span(actions).subspan(begin));
@@ -247,7 +250,6 @@ Status Coordinator::perform(core::Action& action) {
   if (const auto* finished = std::get_if<core::StepFinished>(&action)) return on_step_finished(finished->step);
   if (const auto* request = std::get_if<core::Reload>(&action)) return reload(*request);
   if (const auto* complete = std::get_if<core::Complete>(&action)) {
-    if (options_.archive_steps > 0) PROSODIA_TRY(archive_through(complete->steps));
     spdlog::info("run complete: {} steps, run digest {}", complete->steps, complete->run_digest.hex());
     conclude({});
   } else if (const auto* stopped = std::get_if<core::Stopped>(&action)) {
@@ -306,9 +308,9 @@ Status Coordinator::archive_through(uint64_t end) {
 Status Coordinator::reload(const core::Reload& request) {
   spdlog::warn("the learner starts from version {}: reading the batches of steps {} to {} back from the journal",
                request.from, request.from, request.to.value - 1);
-  PROSODIA_TRY(read_journal(fs_, journal_dir(), [this](const JournalRecord& record) -> Status {
+  PROSODIA_TRY(read_journal(fs_, journal_dir(), [&](const JournalRecord& record) -> Status {
     PROSODIA_ASSIGN(const core::Record decoded, decode_record(record.type, record.payload));
-    core_->reload(decoded);
+    core_->reload(request.from, decoded);
     return {};
   }));
   return drive(core_->reload_done(request.from));
@@ -318,6 +320,15 @@ Status Coordinator::reload(const core::Reload& request) {
 
 Status run_coordinator(const CoordinatorOptions& options, MetricsSink& sink, std::atomic<bool>& stop) {
   return Coordinator(options, sink, stop).run();
+}
+
+Result<std::unique_ptr<FileLock>> lock_run(FileSystem& fs, const std::filesystem::path& run_dir) {
+  PROSODIA_TRY(fs.create_dirs(run_dir));
+  auto lock = fs.lock_file(run_dir / "LOCK");
+  if (!lock && lock.error().code == ErrorCode::kUnavailable) {
+    return fail(ErrorCode::kUnavailable, "another coordinator runs in this folder: {}", lock.error().message);
+  }
+  return lock;
 }
 
 Result<RunStatus> inspect_run(FileSystem& fs, const std::filesystem::path& run_dir) {

@@ -5,7 +5,8 @@
 // |----------------------------|--------------------------------------------------------|----------------------------|
 // | RUN/journal/               | before whatever depends on it is shown to anybody      | any crash, power loss      |
 // | RUN/coordinator.endpoint   | once it listens                                        | replaced by a restart      |
-// | RUN/rollouts/step-A-B.h5   | every archive_steps steps and at the end               | whole or not at all        |
+// | RUN/rollouts/step-A-B.h5   | every archive_steps steps, and before the run is       | whole or not at all        |
+// |                            | recorded as complete                                   |                            |
 // | MetricsSink                | once per trained step; again after a crash, from the   | what the sink's sync() did |
 // |                            | last checkpoint on                                     |                            |
 //
@@ -18,6 +19,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -46,6 +48,11 @@ struct CoordinatorOptions {
 
   std::function<void(const std::string& endpoint)> on_listening;  // optional
 };
+
+// Takes RUN/LOCK (RUN is created when missing) for the caller alone; held until the lock object ends, or the process.
+// To be called before anything in RUN is opened for writing, the monitor's files too: the journal has a lock of its
+// own, but run_coordinator takes it when those are open already. kUnavailable names the process that holds it.
+Result<std::unique_ptr<FileLock>> lock_run(FileSystem& fs, const std::filesystem::path& run_dir);
 
 // Runs until the run is complete (OK), stopped, or failed.
 Status run_coordinator(const CoordinatorOptions& options, MetricsSink& sink, std::atomic<bool>& stop);

@@ -118,7 +118,8 @@ class RunCore {
   // --- recovery
   Status replay(const Record& record);  // kInvalidInput: another configuration or dataset; kCorruption: contradictions
   Actions start(int64_t now_ms);        // after the last record
-  void reload(const Record& record);    // see Reload
+  // See Reload; records of other steps are ignored.
+  void reload(StepId from, const Record& record);
   Actions reload_done(StepId from);
 
   // --- events
@@ -193,7 +194,7 @@ class RunCore {
   void close_lease(LeaseKind kind, GroupId group, LeaseId by, LeaseEvent event);
   std::string flaw(const Group& group, const protocol::RolloutResult& result) const;
   std::string flaw(const Group& group, const protocol::RewardResult& result) const;
-  void fail_rollout(Group& group, const Worker& worker, const std::string& why, int64_t now_ms);
+  void fail_rollout(Group& group, const Worker& worker, ErrorCode code, const std::string& why, int64_t now_ms);
   void fail_reward(Group& group, const Worker& worker, const std::string& why, int64_t now_ms);
   void score(Group& group, protocol::RewardResult result, const std::string& worker, int64_t now_ms);
   int64_t backoff(int tries) const;

@@ -181,8 +181,11 @@ Actions RunCore::reload_done(StepId from) {
   return take_actions();
 }
 
-void RunCore::reload(const Record& record) {
-  const auto in_range = [this](GroupId id) { return plan_.step_of(id).value < released_steps_; };
+void RunCore::reload(StepId from, const Record& record) {
+  const auto in_range = [&](GroupId id) {
+    const StepId step = plan_.step_of(id);
+    return step >= from && step.value < released_steps_;
+  };
   if (const auto* sampled = std::get_if<GroupSampled>(&record); sampled && in_range(sampled->result.group_id)) {
     Group group;
     group.id = sampled->result.group_id;

@@ -92,12 +92,16 @@ void RunCore::on_rollout(Worker& worker, const FrameHeader& header, RolloutResul
   if (result.policy_version != version) {
     refuse(worker, header, RefusalReason::kWrongVersion,
            fmt::format("sampled with version {}, group {} needs {}", result.policy_version, group->id, version));
-    if (leases_.active(header.lease_id) != nullptr) fail_rollout(*group, worker, "wrong policy version", now_ms);
+    if (leases_.active(header.lease_id) != nullptr) {
+      fail_rollout(*group, worker, ErrorCode::kInternal, "wrong policy version", now_ms);
+    }
     return;
   }
   if (const std::string flawed = flaw(*group, result); !flawed.empty()) {
     refuse(worker, header, RefusalReason::kMalformed, flawed);
-    if (leases_.active(header.lease_id) != nullptr) fail_rollout(*group, worker, flawed, now_ms);
+    if (leases_.active(header.lease_id) != nullptr) {
+      fail_rollout(*group, worker, ErrorCode::kInternal, flawed, now_ms);
+    }
     return;
   }
   close_lease(LeaseKind::kRollout, group->id, header.lease_id, LeaseEvent::kResult);
@@ -174,7 +178,7 @@ void RunCore::on_failure(Worker& worker, const FrameHeader& header, const TaskFa
     close_lease(kind, group->id, lease.id, LeaseEvent::kFailure);
     return_group(lease, now_ms + options_.retry_backoff_ms);
   } else if (kind == LeaseKind::kRollout) {
-    fail_rollout(*group, worker, why, now_ms);
+    fail_rollout(*group, worker, failed.code, why, now_ms);
   } else {
     fail_reward(*group, worker, why, now_ms);
   }
@@ -182,7 +186,7 @@ void RunCore::on_failure(Worker& worker, const FrameHeader& header, const TaskFa
 
 int64_t RunCore::backoff(int tries) const { return options_.retry_backoff_ms << std::min(tries - 1, 5); }
 
-void RunCore::fail_rollout(Group& group, const Worker& worker, const std::string& why, int64_t now_ms) {
+void RunCore::fail_rollout(Group& group, const Worker& worker, ErrorCode code, const std::string& why, int64_t now_ms) {
   const Lease* lease = leases_.active_for(LeaseKind::kRollout, group.id);
   close_lease(LeaseKind::kRollout, group.id, lease->id, LeaseEvent::kFailure);
   groups_.apply(group, GroupEvent::kRolloutLost);
@@ -190,11 +194,16 @@ void RunCore::fail_rollout(Group& group, const Worker& worker, const std::string
   group.last_failure = why;
   group.not_before_ms = now_ms + backoff(++group.rollout_tries);
   if (group.rollout_tries < options_.max_rollout_tries) return;
-  fail_run(ErrorCode::kUnavailable,
-           fmt::format("group {} (step {}, slot {}, dataset row {}) could not be sampled after {} tries: {}. Mend or "
-                       "remove the row, then rerun the same command",
+  // Bad input is final, so that nobody starts the run again only to fail on the same row. The dataset is part of the
+  // run's identity: its files may be mended, its rows not.
+  const bool bad_input = code == ErrorCode::kInvalidInput;
+  const std::string_view advice =
+      bad_input ? "Mend the audio and rerun the same command; if the row itself must change, use a new --output_dir"
+                : "The worker's log says more; rerun the same command to try again";
+  fail_run(bad_input ? ErrorCode::kInvalidInput : ErrorCode::kUnavailable,
+           fmt::format("group {} (step {}, slot {}, dataset row {}) could not be sampled after {} tries: {}. {}",
                        group.id, plan_.step_of(group.id), plan_.slot_of(group.id), plan_.row_of(group.id),
-                       group.rollout_tries, why));
+                       group.rollout_tries, why, advice));
 }
 
 void RunCore::fail_reward(Group& group, const Worker& worker, const std::string& why, int64_t now_ms) {

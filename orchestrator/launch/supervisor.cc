@@ -58,6 +58,12 @@ void Supervisor::on_exit(Entry& entry, const ExitStatus& status) {
   if (final_code_) return;
   const auto where = entry.spec.log.empty() ? std::string() : fmt::format("; its log: {}", entry.spec.log.string());
   if (entry.leader && !status.signalled && (status.code == 0 || status.code == 6)) return begin_shutdown(status.code);
+  if (told_leader_ && !is_final(status)) {
+    // Asked to stop. A leader that ended before it could do so in order (a signal while it was starting, a crash) is
+    // not started again, or the request would be lost; the journal has what it acknowledged. The others only follow.
+    if (entry.leader) begin_shutdown(exit_code(ErrorCode::kInterrupted));
+    return;
+  }
   if (status.success()) return;
   if (is_final(status)) {
     options_.log(fmt::format("{} {}{}", entry.spec.name, status.describe(), where));
@@ -112,16 +118,17 @@ bool Supervisor::anything_alive() const {
 }
 
 int Supervisor::run(const std::atomic<bool>& stop) {
-  bool told_leader = false;
   while (!final_code_ || anything_alive()) {
     reap_and_restart();
-    if (stop.load() && !told_leader && !final_code_) {
-      told_leader = true;
+    if (stop.load() && !told_leader_ && !final_code_) {
+      told_leader_ = true;
       options_.log("stopping: the step in hand is finished and saved first");
-      if (entries_[0].child)
+      for (Entry& entry : entries_) entry.restart_at_ms.reset();
+      if (entries_[0].child) {
         entries_[0].child->signal(SIGTERM);
-      else
+      } else {
         begin_shutdown(exit_code(ErrorCode::kInterrupted));
+      }
     }
     kill_overdue();
     std::this_thread::sleep_for(std::chrono::milliseconds(20));

@@ -8,6 +8,9 @@
 //                             2, 3, 5     -> final, as above: starting it again cannot help
 //                             otherwise   -> started again with backoff; after max_restarts the run stops with code 4
 //
+// After a stop request nothing is started again: a leader that ends in any other way than the final ones ends the run
+// with code 6 (interrupted), other processes may end as they like.
+//
 // A learner group is one child (its mpirun); its ranks stand and fall together. Single thread: the one that calls
 // run().
 #pragma once
@@ -49,6 +52,7 @@ class Supervisor {
   std::vector<Entry> entries_;  // [0] is the leader
   std::optional<int> final_code_;
   int64_t shutdown_ms_ = 0;
+  bool told_leader_ = false;  // the stop request was passed on
   bool killed_ = false;
 
  public:

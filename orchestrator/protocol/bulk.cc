@@ -62,7 +62,7 @@ struct BulkServer::Impl {
 void BulkServer::Impl::loop() {
   while (!stopping) {
     zmq::pollitem_t items[] = {{socket.handle(), 0, ZMQ_POLLIN, 0}, {nullptr, wakeup.fd(), ZMQ_POLLIN, 0}};
-    zmq::poll(items, 2, std::chrono::milliseconds(-1));
+    poll_sockets(items, std::chrono::milliseconds(-1));
     wakeup.drain();
     while (auto request = router_receive(socket)) answer(*request);
   }
@@ -283,7 +283,7 @@ Status BulkClient::fetch_into(PolicyVersion version, const Digest& expected,
       if (!dealer_send(impl_->socket, encode_message(bulk_header(), request))) download.not_sent(request);
     }
     zmq::pollitem_t item{impl_->socket.handle(), 0, ZMQ_POLLIN, 0};
-    zmq::poll(&item, 1, std::chrono::milliseconds(20));
+    poll_sockets({&item, 1}, std::chrono::milliseconds(20));
     PROSODIA_TRY(impl_->receive(download, allocate, version, &last_chunk_ms));
     if (steady_now_ms() - last_chunk_ms > impl_->options.timeout.count()) {
       return fail(ErrorCode::kUnavailable, "no weights from {} within {} ms: the learner may have restarted",

@@ -139,6 +139,13 @@ std::optional<RoutedFrame> dealer_receive(zmq::socket_t& socket, uint64_t* malfo
   return receive_parts(socket, false, malformed);
 }
 
+void poll_sockets(std::span<zmq::pollitem_t> items, std::chrono::milliseconds timeout) {
+  const int ready = zmq_poll(items.data(), static_cast<int>(items.size()), static_cast<long>(timeout.count()));
+  if (ready >= 0) return;
+  PROSODIA_CHECK(errno == EINTR, "zmq_poll failed: {}", zmq_strerror(errno));  // else: not a socket, or a closed one
+  for (zmq::pollitem_t& item : items) item.revents = 0;
+}
+
 Wakeup::Wakeup() : fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   PROSODIA_CHECK(fd_ >= 0, "eventfd failed, errno {}", errno);
 }

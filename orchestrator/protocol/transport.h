@@ -68,7 +68,12 @@ inline std::span<const std::byte> bytes_of(const zmq::message_t& message) {
   return {static_cast<const std::byte*>(message.data()), message.size()};
 }
 
-// An eventfd that other threads use to interrupt a zmq::poll.
+// Waits until one of `items` is ready (see their revents) or `timeout` has passed; -1 ms waits without end. A signal
+// ends the wait early, as a timeout would: the caller looks at its flags and waits again. Every poll of the program is
+// this one; zmq::poll throws on a signal.
+void poll_sockets(std::span<zmq::pollitem_t> items, std::chrono::milliseconds timeout);
+
+// An eventfd that other threads use to interrupt poll_sockets().
 class Wakeup {
  public:
   Wakeup();

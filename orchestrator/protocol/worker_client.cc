@@ -88,7 +88,7 @@ void WorkerClient::Impl::loop() {
   while (true) {
     zmq::pollitem_t items[] = {{nullptr, wakeup.fd(), ZMQ_POLLIN, 0},
                                {socket ? socket.handle() : nullptr, 0, ZMQ_POLLIN, 0}};
-    zmq::poll(items, socket ? 2 : 1, std::chrono::milliseconds(ClientCore::kPollIntervalMs));
+    poll_sockets(std::span(items).first(socket ? 2 : 1), std::chrono::milliseconds(ClientCore::kPollIntervalMs));
     wakeup.drain();
     std::vector<RoutedFrame> received;
     while (socket) {

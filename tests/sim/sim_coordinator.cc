@@ -133,7 +133,7 @@ void SimCoordinator::reload(const core::Reload& request) {
   ++reloads_;
   const auto status = read_journal(fs_, kJournalDir, [&](const JournalRecord& record) -> Status {
     PROSODIA_ASSIGN(const core::Record decoded, decode_record(record.type, record.payload));
-    core_->reload(decoded);
+    core_->reload(request.from, decoded);
     return {};
   });
   if (!status) violations.push_back("reload: " + status.error().message);

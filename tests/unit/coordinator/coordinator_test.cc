@@ -3,6 +3,7 @@
 #include "orchestrator/coordinator/coordinator.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <mutex>
@@ -256,6 +257,43 @@ TEST(Coordinator, RestartedCoordinatorMeetsTheSameWorkers) {
   // Reported again from the last checkpoint on: step 3 is not missing.
   EXPECT_TRUE(std::any_of(run.sink.reports.begin(), run.sink.reports.end(),
                           [](const StepReport& report) { return report.step == 3; }));
+}
+
+TEST(Coordinator, RunIsCompleteOnlyOnceItsArchiveIs) {
+  TestRun run("coordinator_archive_fails");
+  run.options.archive_steps = 100;  // one segment, at the end
+  const auto rollouts = run.options.run_dir / "rollouts";
+  std::filesystem::create_directories(run.options.run_dir);
+  std::atomic<bool> stop = false;
+  CoordinatorOptions options = run.options;
+  options.on_listening = [&](const std::string&) {
+    std::ofstream(rollouts) << "in the way of the folder";
+    run.start_workers();
+  };
+  const Status first = run_coordinator(options, run.sink, stop);
+  ASSERT_FALSE(first);
+  EXPECT_EQ(first.error().code, ErrorCode::kStorage) << first.error().message;
+  EXPECT_EQ(inspect_run(posix_file_system(), run.options.run_dir)->trained_steps, 8u);
+  EXPECT_FALSE(inspect_run(posix_file_system(), run.options.run_dir)->complete);
+  std::filesystem::remove(rollouts);
+  const Status second = run.coordinate();
+  ASSERT_TRUE(second) << second.error().message;
+  EXPECT_TRUE(inspect_run(posix_file_system(), run.options.run_dir)->complete);
+  EXPECT_EQ(archived_before(*list_segments(posix_file_system(), rollouts)), 8u);
+}
+
+TEST(Coordinator, SecondCoordinatorInARunFolderIsRefusedByItsLock) {
+  const auto folder = std::filesystem::path(::testing::TempDir()) / "coordinator_lock";
+  std::filesystem::remove_all(folder);
+  auto lock = lock_run(posix_file_system(), folder);
+  ASSERT_TRUE(lock) << lock.error().message;
+  const auto second = lock_run(posix_file_system(), folder);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::kUnavailable);
+  EXPECT_NE(second.error().message.find("another coordinator"), std::string::npos) << second.error().message;
+  EXPECT_NE(second.error().message.find(fmt::format("process {}", ::getpid())), std::string::npos);
+  lock->reset();
+  EXPECT_TRUE(lock_run(posix_file_system(), folder));
 }
 
 TEST(Coordinator, OtherConfigurationOrDatasetInTheSameFolderIsRefused) {

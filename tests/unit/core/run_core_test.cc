@@ -237,17 +237,22 @@ TEST_F(RunCoreTest, WrongRoleGroupVersionAndShapeAreRefused) {
   EXPECT_EQ(records<GroupSampled>(), 0u);
 }
 
-TEST_F(RunCoreTest, GroupThatCannotBeSampledStopsTheRunNamingIt) {
+class FailedGroupTest : public RunCoreTest {
+ protected:
+  void fail_group_0(const std::vector<ErrorCode>& codes);
+};
+
+// One try fails with each code in turn.
+void FailedGroupTest::fail_group_0(const std::vector<ErrorCode>& codes) {
   learner_ready();
   for (const char* name : {"a", "b", "c"}) hello(Role::kRollout, name);
   std::set<std::string> tried;
   // Whoever gets group 0 fails on it; the others do nothing.
-  std::vector<Sent> last = sent_;
   std::string holder = "a";  // the first Hello took every group
   uint64_t lease = (core_->life() << 32) + 1;
-  for (int i = 0; i < 3 && !failed_; ++i) {
+  for (const ErrorCode code : codes) {
     tried.insert(holder);
-    deliver(holder, TaskFailed{GroupId(0), ErrorCode::kInvalidInput, "row 2: no such audio"}, lease);
+    deliver(holder, TaskFailed{GroupId(0), code, "row 2: no such audio"}, lease);
     if (failed_) break;
     now_ += 50;
     for (const char* name : {"a", "b", "c"}) deliver(name, Heartbeat{});
@@ -261,9 +266,21 @@ TEST_F(RunCoreTest, GroupThatCannotBeSampledStopsTheRunNamingIt) {
   }
   EXPECT_EQ(tried.size(), 3u);  // different workers
   ASSERT_TRUE(failed_);
+  EXPECT_TRUE(core_->finished());
+}
+
+TEST_F(FailedGroupTest, BadInputStopsTheRunForGoodNamingTheGroup) {
+  fail_group_0({ErrorCode::kInternal, ErrorCode::kInvalidInput, ErrorCode::kInvalidInput});
+  EXPECT_EQ(failed_->code, ErrorCode::kInvalidInput);
   EXPECT_NE(failed_->message.find("group 0"), std::string::npos);
   EXPECT_NE(failed_->message.find("no such audio"), std::string::npos);
-  EXPECT_TRUE(core_->finished());
+  EXPECT_NE(failed_->message.find("new --output_dir"), std::string::npos);
+  EXPECT_EQ(sent<Shutdown>().at(0).second.exit_code, 3);
+}
+
+TEST_F(FailedGroupTest, OtherFailureStopsTheRunForNow) {
+  fail_group_0({ErrorCode::kInvalidInput, ErrorCode::kInvalidInput, ErrorCode::kInternal});
+  EXPECT_EQ(failed_->code, ErrorCode::kUnavailable);
 }
 
 class RewardTest : public RunCoreTest {
@@ -389,6 +406,18 @@ TEST_F(WholeRunTest, ReplayedJournalGivesTheSameState) {
   EXPECT_EQ(core_->trained_steps(), 2u);
   EXPECT_EQ(core_->run_digest(), digest);
   EXPECT_EQ(core_->life(), 2u);
+}
+
+TEST_F(WholeRunTest, ReloadTakesReleasedStepsFromTheGivenOneOn) {
+  begin();
+  run_steps(2);
+  for (uint64_t version : {1, 2}) deliver("learner", CheckpointCommitted{PolicyVersion(version), "x"});
+  core_->archived(StepId(2));
+  ASSERT_FALSE(core_->has_groups(StepId(0)));
+  for (const Record& record : journal_) core_->reload(StepId(1), record);
+  EXPECT_FALSE(core_->has_groups(StepId(0)));  // else it would stay in memory to the end of the run
+  for (const Record& record : journal_) core_->reload(StepId(0), record);
+  EXPECT_TRUE(core_->has_groups(StepId(0)));
 }
 
 TEST_F(WholeRunTest, LearnerResumedFromItsCheckpointReplaysTheSameBatches) {

@@ -88,6 +88,38 @@ TEST_F(SupervisorTest, StopReachesTheLeaderFirst) {
   stopper.join();
 }
 
+// SIGTERM meets a leader that has no handler yet.
+TEST_F(SupervisorTest, StopEndsALeaderThatCouldNotHandleIt) {
+  std::thread stopper([this] {
+    while (!fs::exists(directory_ / "up")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    stop_ = true;
+  });
+  EXPECT_EQ(run(shell("leader",
+                      "echo x >> $DIR/starts; [ $(wc -l < $DIR/starts) -lt 2 ] || exit 0; touch $DIR/up; "
+                      "exec sleep 30"),
+                {shell("worker", "exec sleep 30")}),
+            6);
+  stopper.join();
+  EXPECT_EQ(read("starts"), "x\n");
+}
+
+TEST_F(SupervisorTest, WorkerThatEndsDuringAStopIsNotStartedAgain) {
+  std::thread stopper([this] {
+    while (!fs::exists(directory_ / "up") || !fs::exists(directory_ / "starts"))
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    stop_ = true;
+  });
+  // The worker fails as soon as the leader is told; the leader gives a restart time to show.
+  EXPECT_EQ(run(shell("leader",
+                      "trap 'touch $DIR/told; sleep 0.3; exit 6' TERM; touch $DIR/up; "
+                      "while :; do sleep 0.01; done"),
+                {shell("worker", "echo x >> $DIR/starts; while [ ! -e $DIR/told ]; do sleep 0.01; done; exit 1")}),
+            6);
+  stopper.join();
+  EXPECT_EQ(read("starts"), "x\n");
+  EXPECT_EQ(log_.find("worker exited"), std::string::npos) << log_;
+}
+
 TEST_F(SupervisorTest, DeafProcessIsKilled) {
   EXPECT_EQ(run(shell("leader", "while [ ! -e $DIR/deaf ]; do sleep 0.01; done"),
                 {shell("worker", "trap '' TERM; touch $DIR/deaf; while :; do sleep 0.01; done")}),

@@ -2,9 +2,13 @@
 #include "orchestrator/protocol/worker_client.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 
+#include <atomic>
+#include <csignal>
 #include <fstream>
 #include <functional>
+#include <thread>
 
 #include "orchestrator/protocol/transport.h"
 
@@ -12,6 +16,27 @@ namespace prosodia::protocol {
 namespace {
 
 using std::chrono::milliseconds;
+
+TEST(PollSockets, SignalEndsTheWaitLikeATimeout) {
+  struct sigaction action = {}, before = {};
+  action.sa_handler = [](int) {};  // without SA_RESTART
+  ASSERT_EQ(::sigaction(SIGUSR1, &action, &before), 0);
+  Wakeup never;
+  std::atomic<bool> over = false;
+  const pthread_t waiting = ::pthread_self();
+  std::thread sender([&] {
+    while (!over) {
+      ::pthread_kill(waiting, SIGUSR1);
+      std::this_thread::sleep_for(milliseconds(5));
+    }
+  });
+  zmq::pollitem_t item{nullptr, never.fd(), ZMQ_POLLIN, 0};
+  poll_sockets({&item, 1}, milliseconds(-1));  // only the signal can end it
+  over = true;
+  sender.join();
+  EXPECT_EQ(item.revents, 0);
+  ::sigaction(SIGUSR1, &before, nullptr);
+}
 
 // Answers each frame with `handler`, on the calling thread, until `done` or 10 s.
 class TestCoordinator {
