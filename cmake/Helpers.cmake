@@ -1,10 +1,16 @@
-# prosodia_library(NAME SOURCES … LINK …): one folder, one static library; headers are included from the source root.
+# prosodia_library(NAME SOURCES … LINK … [TORCH | NO_PCH]): one folder, one static library; headers are included from the source
+# root. NO_PCH: sources with machine flags of their own, which do not fit a shared precompiled header.
 function(prosodia_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;NO_PCH" "" "SOURCES;LINK" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
   target_include_directories(${name} PUBLIC "${CMAKE_SOURCE_DIR}")
   target_link_libraries(${name} PUBLIC ${ARG_LINK})
   set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  if(ARG_TORCH)
+    prosodia_use_torch(${name})
+  elseif(NOT ARG_NO_PCH)
+    target_precompile_headers(${name} REUSE_FROM prosodia_pch)
+  endif()
 endfunction()
 
 # prosodia_test(NAME SOURCES … LINK … [LABELS …] [TORCH]): a GoogleTest program, one ctest entry a program.
@@ -15,7 +21,11 @@ function(prosodia_test name)
   target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}")
   target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gmock GTest::gtest GTest::gtest_main)
   if(ARG_TORCH)
-    prosodia_use_torch(${name})
+    target_compile_options(${name} PRIVATE ${PROSODIA_TEST_OPTIONS})
+    prosodia_use_torch(${name} prosodia_torch_test_pch)
+  else()
+    target_compile_options(${name} PRIVATE -fPIC ${PROSODIA_TEST_OPTIONS})  # as the header was compiled
+    target_precompile_headers(${name} REUSE_FROM prosodia_test_pch)
   endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)

@@ -23,19 +23,29 @@ target_link_libraries(prosodia_torch INTERFACE
   "-Wl,--no-as-needed" "${_torch_root}/lib/libtorch_cpu.so" "${_torch_root}/lib/libc10.so" "-Wl,--as-needed")
 
 # One precompiled header serves every target that uses torch (parsing ATen costs 6 to 20 s a file otherwise).
-file(WRITE "${CMAKE_BINARY_DIR}/torch_pch_anchor.cc" "")
-add_library(prosodia_torch_pch OBJECT "${CMAKE_BINARY_DIR}/torch_pch_anchor.cc")
+prosodia_pch_target(prosodia_torch_pch)
 target_link_libraries(prosodia_torch_pch PRIVATE prosodia::torch)
-set_target_properties(prosodia_torch_pch PROPERTIES POSITION_INDEPENDENT_CODE ON)
 target_precompile_headers(prosodia_torch_pch PRIVATE
-  <ATen/ATen.h> <torch/csrc/autograd/custom_function.h> <torch/csrc/autograd/autograd.h>
-  <string> <vector> <memory> <optional> <span>)
+  ${PROSODIA_PCH_HEADERS} <ATen/ATen.h> <torch/csrc/autograd/custom_function.h> <torch/csrc/autograd/autograd.h>)
 
-# prosodia_use_torch(TARGET): link torch and reuse the precompiled header.
+if(PROSODIA_TESTS)
+  prosodia_pch_target(prosodia_torch_test_pch)
+  target_link_libraries(prosodia_torch_test_pch PRIVATE prosodia::torch GTest::gmock GTest::gtest)
+  target_compile_options(prosodia_torch_test_pch PRIVATE ${PROSODIA_TEST_OPTIONS})
+  target_precompile_headers(prosodia_torch_test_pch PRIVATE
+    <gmock/gmock.h> <gtest/gtest.h> ${PROSODIA_PCH_HEADERS} <ATen/ATen.h> <torch/csrc/autograd/custom_function.h>
+    <torch/csrc/autograd/autograd.h>)
+endif()
+
+# prosodia_use_torch(TARGET [PCH]): link torch and reuse the precompiled header.
 function(prosodia_use_torch target)
+  set(pch prosodia_torch_pch)
+  if(ARGC GREATER 1)
+    set(pch ${ARGV1})
+  endif()
   target_link_libraries(${target} PRIVATE prosodia::torch)
   # The header is compiled with -fPIC; an executable's default -fPIE would not match it.
   set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   target_compile_options(${target} PRIVATE -fPIC)
-  target_precompile_headers(${target} REUSE_FROM prosodia_torch_pch)
+  target_precompile_headers(${target} REUSE_FROM ${pch})
 endfunction()

@@ -83,7 +83,10 @@ Result<size_t> CorpusWriter::append(const Utterance& utterance) {
   const auto refuse = [&](std::string_view why) {
     return fail(ErrorCode::kInvalidInput, "{}: utterance \"{}\": {}", s.path.string(), id, why);
   };
-  if (id.empty() || id.find('#') != std::string::npos) return refuse("an id must be non-empty and without '#'");
+  // A reference "C.h5#id" is cut at the last '#' after the last '/'.
+  if (id.empty() || id.find_first_of("#/") != std::string::npos) {
+    return refuse("an id must be non-empty and without '#' and '/'");
+  }
   if (utterance.audio.samples.empty()) return refuse("the clip is empty");
   if (utterance.audio.sample_rate_hz != s.sample_rate_hz) {
     return refuse(

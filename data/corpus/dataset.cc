@@ -119,9 +119,13 @@ Result<Sample> parse_sample(std::string_view text, const std::filesystem::path& 
 
 Result<std::vector<Sample>> read_dataset(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file || std::filesystem::is_directory(path)) {
+  std::error_code error;  // a folder we may not look into must not throw
+  if (!file || std::filesystem::is_directory(path, error)) {
+    const bool exists = std::filesystem::exists(path, error);
     return fail(ErrorCode::kInvalidInput, "cannot read {}: {}", path.string(),
-                std::filesystem::exists(path) ? "not a readable file" : "no such file");
+                error    ? error.message()
+                : exists ? "not a readable file"
+                         : "no such file");
   }
   const std::filesystem::path base_dir = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   std::vector<Sample> samples;

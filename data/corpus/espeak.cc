@@ -88,7 +88,12 @@ Status fill_folder(const fs::path& folder, const fs::path& installed, std::span<
 
 Result<std::unique_ptr<Espeak>> Espeak::prepare(const std::string& program, std::span<const SynthSpeaker> speakers) {
   PROSODIA_ASSIGN(const Installation installed, find_installation(program));
-  std::string pattern = (fs::temp_directory_path() / "prosodia-voices-XXXXXX").string();
+  std::error_code error;
+  const fs::path base = fs::temp_directory_path(error);
+  if (error) {
+    return fail(ErrorCode::kStorage, "no temporary folder: {}; set TMPDIR to a writable folder", error.message());
+  }
+  std::string pattern = (base / "prosodia-voices-XXXXXX").string();
   if (::mkdtemp(pattern.data()) == nullptr) {
     return fail(ErrorCode::kStorage, "cannot make a folder {}: {}; set TMPDIR to a writable folder", pattern,
                 std::strerror(errno));

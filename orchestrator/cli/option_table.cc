@@ -23,7 +23,6 @@ constexpr OptionSpec kTable[] = {
      kTraining | kEval | kDataBuild},
     {"input", kText, "", "JSONL file to read (required)", "Files", kInfer | kScore},
     {"output", kText, "", "JSONL file to write (required)", "Files", kInfer | kScore},
-    {"reward_model", kText, "", "folder of a reward model for --reasoning_scorer reward_model", "Files", kRun},
 
     // --- data
     {"out", kText, "", "HDF5 corpus to write (required)", "Data", kDataSynth},
@@ -72,15 +71,14 @@ constexpr OptionSpec kTable[] = {
     {"token_budget", kInteger, "8192", "tokens of one packed micro-batch (memory; the gradient does not depend on it)",
      "Training", kTraining, true, 16, 1e8},
     {"save_steps", kInteger, "50", "optimizer steps between checkpoints", "Training", kTraining, false, 1, 1e8},
-    {"save_total_limit", kInteger, "2", "checkpoints kept, [1, 1000]", "Training", kTraining, false, 1, 1000},
+    {"save_total_limit", kInteger, "2", "checkpoints kept, [2, 1000]", "Training", kTraining, false, 2, 1000},
     {"logging_steps", kInteger, "10", "optimizer steps between progress lines of sft", "Training", kSft, false, 1, 1e6},
     {"seed", kInteger, "42", "seed of everything random", "Training",
      kTraining | kEval | kInfer | kDataSynth | kDataBuild | kModelInit, true, 0, 9e18},
 
     // --- GRPO
-    {"prompts_per_step", kInteger, "16", "prompts (groups) in one step, [1, 100000]", "GRPO", kRun, true, 1, 1e5},
-    {"num_generations", kInteger, "8", "responses per prompt (K), [1, 1024]", "GRPO", kRun | kInfer | kEval, true, 1,
-     1024},
+    {"prompts_per_step", kInteger, "16", "prompts (groups) in one step, [1, 65536]", "GRPO", kRun, true, 1, 65536},
+    {"num_generations", kInteger, "8", "responses per prompt (K), [1, 1024]", "GRPO", kRun | kInfer, true, 1, 1024},
     {"beta", kReal, "0.04", "weight of the KL term (k3 against --ref_model)", "GRPO", kRun, true, 0, 100},
     {"epsilon", kReal, "0.2", "clip range of the probability ratio", "GRPO", kRun, true, 0, 10},
     {"epsilon_high", kReal, "0", "upper clip range; 0 = epsilon", "GRPO", kRun, true, 0, 10},
@@ -136,6 +134,8 @@ constexpr OptionSpec kTable[] = {
     {"dtype", kText, "float32", "precision of the weights in use", "Processes", kModels, true, 0, 0,
      "float32|bfloat16"},
     {"bind", kText, "127.0.0.1", "address the coordinator and the weight server listen on", "Processes", kRun},
+    {"allow_plaintext_network", kFlag, "false",
+     "let --bind name an address beyond loopback, without encryption: only on a trusted network", "Processes", kRun},
     {"port", kInteger, "0", "coordinator's port; 0 = any free one (written to RUN/coordinator.endpoint)", "Processes",
      kRun, false, 0, 65535},
     {"connect", kText, "", "coordinator's endpoint, tcp://host:port; default: read RUN/coordinator.endpoint",
@@ -151,8 +151,6 @@ constexpr OptionSpec kTable[] = {
     {"archive_steps", kInteger, "20", "steps in one archived rollout segment", "Processes", kRun, false, 1, 1e6},
 
     // --- what people watch
-    {"log_completions_steps", kInteger, "10", "steps between samples shown in the log; all are in completions.jsonl",
-     "Output", kRun, false, 1, 1e6},
     {"baseline", kText, "", "eval.json of an earlier eval, for a paired comparison", "Output", kEval},
     {"max_samples", kInteger, "0", "rows used at most; 0 = all", "Output", kEval, true, 0, 1e9},
     {"bootstrap_samples", kInteger, "2000", "resamples behind the 95 % intervals", "Output", kEval, true, 10, 1e6},

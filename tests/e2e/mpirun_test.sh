@@ -6,4 +6,6 @@ options=("${train_options[@]}" --max_steps 5)
 "$P" train "${options[@]}" --output_dir "$R/supervised" --layout learner=2,rollout=1,reward=1 >"$R/supervised.log" 2>&1 || { cat "$R/supervised.log"; fail train; }
 mpirun -n 5 --oversubscribe --bind-to none "$P" train "${options[@]}" --output_dir "$R/mpirun" --layout learner=2,rollout=1,reward=1 >"$R/mpirun.log" 2>&1 || { cat "$R/mpirun.log"; fail "mpirun"; }
 [ "$(require_digest "$R/mpirun.log")" = "$(require_digest "$R/supervised.log")" ] || fail "mpirun gives another digest than the supervisor"
+# A finished run says so at once.
+expect_code 0 'run complete' mpirun -n 5 --oversubscribe --bind-to none "$P" train "${options[@]}" --output_dir "$R/mpirun" --layout learner=2,rollout=1,reward=1
 expect_code 2 'mpirun -n 5' mpirun -n 4 --oversubscribe --bind-to none "$P" train "${options[@]}" --output_dir "$R/wrong" --layout learner=2,rollout=1,reward=1

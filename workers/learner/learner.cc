@@ -198,7 +198,9 @@ class LearnerRun {
   }
 
   Result<LearnerReport> finish(const Command& command) {
-    if (state_->version() > 0 && saved_version_ != state_->version()) PROSODIA_TRY(save());
+    // A newer learner has taken our place: the checkpoint folder is its own now.
+    const bool fenced = command.code == ErrorCode::kStale;
+    if (!fenced && state_->version() > 0 && saved_version_ != state_->version()) PROSODIA_TRY(save());
     report_.next_step = state_->version();
     if (rank0()) {
       report_.weights = state_->packed()->digest;
@@ -208,7 +210,8 @@ class LearnerRun {
     if (*command.code == ErrorCode::kInterrupted)
       return fail(ErrorCode::kInterrupted, "learner: {}; version {} is saved. Next: the same command goes on",
                   command.reason, state_->version());
-    return fail(*command.code, "learner: {} (version {} is saved)", command.reason, state_->version());
+    return fail(*command.code, "learner: {} (version {} {})", command.reason, state_->version(),
+                fenced ? "was not saved: another learner runs" : "is saved");
   }
 
   const LearnerOptions& options_;

@@ -94,7 +94,7 @@ class SftRun {
     if (trainable.empty()) return fail(ErrorCode::kUsage, "sft: every part is frozen: nothing trains");
     optimizer_ = std::make_unique<AdamW>(std::move(trainable), options_.adamw, collective_);
     if (audio_is_frozen(options_.freeze)) cache_ = std::make_unique<AudioCache>();
-    if (!found) return open_metrics();
+    if (!found) return collective_.agree(open_metrics());
     PROSODIA_ASSIGN(const TrainingState state, load_training_state(*found, collective_, *optimizer_));
     const json now = identity();
     for (const auto& [key, value] : now.items())
@@ -107,7 +107,7 @@ class SftRun {
     step_ = state.step;
     saved_step_ = step_;
     data_->skip_steps(step_);
-    return open_metrics();
+    return collective_.agree(open_metrics());
   }
 
   Status train() {

@@ -44,6 +44,7 @@ Result<CoordinatorOptions> coordinator_options(const Options& options) {
   coordinator.run.max_reward_tries = static_cast<int>(options.integer("max_attempts"));
   const auto port = options.integer("port");
   coordinator.endpoint = fmt::format("tcp://{}:{}", options.text("bind"), port == 0 ? "*" : std::to_string(port));
+  coordinator.allow_plaintext_network = options.flag("allow_plaintext_network");
   coordinator.archive_steps = static_cast<uint64_t>(options.integer("archive_steps"));
   PROSODIA_ASSIGN(const auto samples, read_dataset(options.text("dataset")));
   for (const Sample& sample : samples) {

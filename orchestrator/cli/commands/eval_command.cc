@@ -91,7 +91,10 @@ Result<EvalRecord> judge(const Sample& sample, size_t index, const std::string& 
   }
   const std::vector<std::string> responses = {response};
   const auto scores = scorer.score({.row = sample.row, .responses = responses}, {});
-  const std::string id = sample.row.value("id", fmt::format("row-{}", index));
+  const auto found_id = sample.row.find("id");
+  const std::string id = found_id == sample.row.end() ? fmt::format("row-{}", index)
+                         : found_id->is_string()      ? found_id->get<std::string>()
+                                                      : found_id->dump();
   return make_eval_record(id, response, sample.solution, levels ? &*levels : nullptr, &scores.front());
 }
 

@@ -30,6 +30,8 @@ std::vector<std::string> mpirun_environment() {
 
 tl::unexpected<Error> exec_mpirun(int ranks, const std::string& program, const std::vector<std::string>& arguments) {
   std::vector<std::string> command = mpirun_command(ranks, program, arguments);
+  // Between SIGTERM and SIGKILL: time to finish the step and save.
+  command.insert(command.begin() + 1, {"--mca", "odls_base_sigkill_timeout", "60"});
   std::vector<char*> argv;
   for (std::string& text : command) argv.push_back(text.data());
   argv.push_back(nullptr);

@@ -60,6 +60,9 @@ Result<protocol::WorkerClientOptions> client_options(const Options& options, pro
   client.role = role;
   client.name = line.name;
   PROSODIA_ASSIGN(client.config_digest, run_digest_of_config(options));
+  if (options.text("connect").empty()) {  // follow a coordinator that comes back on another port
+    client.endpoint_file = (fs::path(options.text("output_dir")) / "coordinator.endpoint").string();
+  }
   return client;
 }
 
@@ -120,12 +123,14 @@ Result<LearnerOptions> learner_options(const Options& options, std::atomic<bool>
   learner.checkpoint_dir = fs::path(options.text("output_dir")) / "checkpoints";
   PROSODIA_ASSIGN(learner.grpo, grpo_options(options));
   learner.grpo.dataset_dir = fs::path(options.text("dataset")).parent_path();
+  learner.reference_dir = options.text("ref_model");
   learner.lag = options.integer("lag");
   learner.max_steps = options.integer("max_steps");
   learner.save_steps = options.integer("save_steps");
   learner.save_total_limit = static_cast<int>(options.integer("save_total_limit"));
   learner.model = model_options(options);
   learner.weights.bulk.endpoint = fmt::format("tcp://{}:*", options.text("bind"));
+  learner.weights.bulk.allow_plaintext_network = options.flag("allow_plaintext_network");
   learner.stop_requested = [&stop] { return stop.load(); };
   return learner;
 }

@@ -2,13 +2,14 @@
 
 #include "data/store/atomic_file.h"
 #include "data/store/fs.h"
+#include "orchestrator/launch/layout.h"
 
 namespace prosodia::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kPathOptions[] = {"model", "ref_model", "output_dir", "reward_model"};
+constexpr const char* kPathOptions[] = {"model", "ref_model", "output_dir"};
 
 fs::path config_path(const Options& options) { return fs::path(options.text("output_dir")) / "config.ini"; }
 
@@ -20,6 +21,14 @@ std::vector<std::string> differences(const Options& now, const Options& before) 
     if (now.text(spec.name) != before.text(spec.name)) {
       lines.push_back(fmt::format("--{} {} (the run has {})", spec.name, now.text(spec.name), before.text(spec.name)));
     }
+  }
+  // The number of learner ranks is the order of floating-point sums.
+  const auto ranks = [](const Options& options) {
+    const auto layout = launch::parse_layout(options.text("layout"));
+    return layout ? layout->learners : 0;
+  };
+  if (ranks(now) != ranks(before)) {
+    lines.push_back(fmt::format("--layout learner={} (the run has {})", ranks(now), ranks(before)));
   }
   return lines;
 }

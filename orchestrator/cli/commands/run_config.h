@@ -14,7 +14,7 @@ Result<Options> resolve_run_options(Options options);
 // change the result of a run that has begun. Options that do not affect results may change; the file is then rewritten.
 Status prepare_run_folder(const Options& options);
 
-// Identity of the run's results: options that affect them, and the contents of dataset and models. Every role computes
+// Identity of the run's results: options that affect them, and the dataset's contents. Every role computes
 // it from config.ini; the coordinator refuses peers whose digest differs.
 Result<Digest> run_digest_of_config(const Options& options);
 

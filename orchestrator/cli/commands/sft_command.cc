@@ -10,6 +10,7 @@
 #include "orchestrator/cli/commands/mpirun.h"
 #include "orchestrator/launch/mpi_world.h"
 #include "workers/learner/collective.h"
+#include "workers/learner/learner.h"
 
 namespace prosodia::cli {
 namespace {
@@ -68,11 +69,15 @@ Result<int> run_sft(const Options& options, const CommandContext& context) {
   configure_torch(options);
   PROSODIA_ASSIGN(const auto collective, make_collective());
   PROSODIA_ASSIGN(const SftOptions sft, sft_options(options, context, collective->size()));
-  PROSODIA_ASSIGN(const SftReport report, train_sft(sft, *collective));
+  const auto report = train_sft(sft, *collective);
+  if (!report) {  // the same on every rank: one of them says it
+    if (collective->rank() == 0) fmt::print(stderr, "prosodia sft: {}\n", report.error().message);
+    return finish_process(*collective, tl::unexpected(report.error()));
+  }
   if (collective->rank() == 0) {
-    fmt::print("sft: {} steps{} in {:.1f} s, loss {:.4f} -> {:.4f}; wrote {}\n", report.steps,
-               report.resumed_from > 0 ? fmt::format(" (resumed from {})", report.resumed_from) : "", report.seconds,
-               report.first_loss, report.last_loss, sft.output_dir.string());
+    fmt::print("sft: {} steps{} in {:.1f} s, loss {:.4f} -> {:.4f}; wrote {}\n", report->steps,
+               report->resumed_from > 0 ? fmt::format(" (resumed from {})", report->resumed_from) : "", report->seconds,
+               report->first_loss, report->last_loss, sft.output_dir.string());
   }
   return 0;
 }

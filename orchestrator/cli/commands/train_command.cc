@@ -94,12 +94,21 @@ Result<int> run_under_mpi(Options options, const CommandContext& context, const 
     return tl::unexpected(placement.error());
   }
   Status prepared;
+  std::string verdict;  // an exit code for every rank, or nothing: go on
   if (world.rank() == 0) {
     prepared = probe_inputs(options);
     if (prepared) prepared = prepare_run_folder(options);
-    if (prepared) print_plan(options, layout);
+    if (prepared) {
+      const auto complete = report_if_complete(options);
+      if (!complete)
+        prepared = tl::unexpected(complete.error());
+      else if (*complete)
+        verdict = "0";
+    }
+    if (!prepared) verdict = std::to_string(exit_code(prepared.error().code));
+    if (verdict.empty()) print_plan(options, layout);
   }
-  const std::string verdict = world.broadcast_text(prepared ? "" : std::to_string(exit_code(prepared.error().code)));
+  verdict = world.broadcast_text(verdict);
   if (!prepared) return tl::unexpected(prepared.error());
   if (!verdict.empty()) return std::stoi(verdict);
   return run_mpi_role(options, context, world, *placement);
