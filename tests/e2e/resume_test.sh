@@ -12,6 +12,8 @@ wait_for_step() {
   cat "$R/cut.log"; fail "step $1 was not reached in 60 s"
 }
 start && wait_for_step 3
+# A second start in a folder in use is refused and harms nothing.
+expect_code 4 'another coordinator' "$P" train "${options[@]}" --output_dir "$R/cut"
 kill -TERM $run; code=0; wait $run || code=$?
 [ "$code" = 6 ] || { cat "$R/cut.log"; fail "SIGTERM gave exit code $code instead of 6"; }
 pgrep -f -- "--config $R/cut/config.ini" && fail "processes were left behind"

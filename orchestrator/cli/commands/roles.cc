@@ -79,6 +79,7 @@ Status coordinate(const Options& options, std::atomic<bool>& stop,
                   std::function<void(const std::string&)> on_listening) {
   PROSODIA_ASSIGN(CoordinatorOptions coordinator, coordinator_options(options));
   coordinator.on_listening = std::move(on_listening);
+  PROSODIA_ASSIGN(const auto lock, lock_run(posix_file_system(), coordinator.run_dir));  // before the monitor writes
   PROSODIA_ASSIGN(const RunStatus before, inspect_run(posix_file_system(), coordinator.run_dir));
   PROSODIA_ASSIGN(const MonitorOptions monitor, monitor_options(options, before));
   PROSODIA_ASSIGN(const auto sink, open_monitor(posix_file_system(), monitor));

@@ -2,11 +2,13 @@
 #include <fmt/core.h>
 
 #include "data/corpus/dataset.h"
+#include "data/store/fs.h"
 #include "orchestrator/cli/commands/command.h"
 #include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/cli/commands/mpirun.h"
 #include "orchestrator/cli/commands/roles.h"
 #include "orchestrator/cli/commands/run_config.h"
+#include "orchestrator/coordinator/coordinator.h"
 #include "orchestrator/launch/layout.h"
 #include "orchestrator/launch/mpi_world.h"
 #include "orchestrator/launch/supervisor.h"
@@ -38,6 +40,13 @@ Status probe_inputs(const Options& options) {
       }
     }
   }
+  return {};
+}
+
+// A second start in the folder of a running run is told so at once; the coordinator then takes the lock for itself.
+Status check_not_running(const Options& options) {
+  const auto lock = lock_run(posix_file_system(), options.text("output_dir"));
+  if (!lock) return tl::unexpected(lock.error());
   return {};
 }
 
@@ -97,6 +106,7 @@ Result<int> run_under_mpi(Options options, const CommandContext& context, const 
   std::string verdict;  // an exit code for every rank, or nothing: go on
   if (world.rank() == 0) {
     prepared = probe_inputs(options);
+    if (prepared) prepared = check_not_running(options);
     if (prepared) prepared = prepare_run_folder(options);
     if (prepared) {
       const auto complete = report_if_complete(options);
@@ -127,6 +137,7 @@ Result<int> run_train(const Options& given, const CommandContext& context) {
   }
   if (launch::under_mpi_launcher()) return run_under_mpi(options, context, layout);
   PROSODIA_TRY(probe_inputs(options));
+  PROSODIA_TRY(check_not_running(options));
   PROSODIA_TRY(prepare_run_folder(options));
   PROSODIA_ASSIGN(const bool complete, report_if_complete(options));
   if (complete) return 0;

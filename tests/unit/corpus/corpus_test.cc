@@ -67,7 +67,7 @@ TEST(Corpus, WriterRefusesBadUtterances) {
     return result ? "" : result.error().message;
   };
   EXPECT_THAT(refusal([](Utterance& u) { u.info.id = "u0"; }), HasSubstr("\"u0\": this id was written before"));
-  EXPECT_THAT(refusal([](Utterance& u) { u.info.id = "a#b"; }), HasSubstr("without '#'"));
+  EXPECT_THAT(refusal([](Utterance& u) { u.info.id = "a#b"; }), HasSubstr("without '#' and '/'"));
   EXPECT_THAT(refusal([](Utterance& u) { u.info.id = ""; }), HasSubstr("non-empty"));
   EXPECT_THAT(refusal([](Utterance& u) { u.audio.samples.clear(); }), HasSubstr("clip is empty"));
   EXPECT_THAT(refusal([](Utterance& u) { u.audio.sample_rate_hz = 8000; }), HasSubstr("8000 Hz"));
