@@ -70,7 +70,8 @@ using ConnectLearner = std::function<Result<std::unique_ptr<LearnerLink>>(const 
 ConnectLearner connect_to_coordinator(protocol::WorkerClientOptions options);
 
 struct LearnerOptions {
-  std::filesystem::path model_dir;       // initial policy, and the reference
+  std::filesystem::path model_dir;       // initial policy
+  std::filesystem::path reference_dir;   // of the KL term; empty = model_dir
   std::filesystem::path checkpoint_dir;  // RUN/checkpoints
   GrpoOptions grpo;
   int64_t lag = 0;

@@ -19,7 +19,8 @@ Status LearnerState::open(const std::filesystem::path& from) {
   PROSODIA_ASSIGN(processor_, Processor::load(options_.model_dir, std::make_shared<AudioStore>(), options_.processor));
   PROSODIA_ASSIGN(policy_, load_model(from, options_.model));
   if (options_.grpo.loss.beta != 0) {
-    PROSODIA_ASSIGN(reference_, load_model(options_.model_dir, options_.model));
+    const auto& dir = options_.reference_dir.empty() ? options_.model_dir : options_.reference_dir;
+    PROSODIA_ASSIGN(reference_, load_model(dir, options_.model));
   }
   PROSODIA_ASSIGN(trainer_, GrpoTrainer::create(options_.grpo, *policy_, reference_.get(), *processor_, collective_));
   return {};

@@ -6,6 +6,7 @@
 
 #include "workers/reward/group_scoring.h"
 #include "workers/reward/timed_scorer.h"
+#include "workers/shutdown.h"
 
 namespace prosodia {
 namespace {
@@ -24,15 +25,6 @@ Status check(const RewardWorkerOptions& options) {
                 options.reward.weights.reasoning);
   }
   return {};
-}
-
-Status shutdown_status(const protocol::Shutdown& shutdown) {
-  if (shutdown.exit_code == 0) return {};
-  for (const ErrorCode code :
-       {ErrorCode::kInterrupted, ErrorCode::kStorage, ErrorCode::kInvalidInput, ErrorCode::kUsage}) {
-    if (exit_code(code) == shutdown.exit_code) return fail(code, "the coordinator ended the run: {}", shutdown.reason);
-  }
-  return fail(ErrorCode::kUnavailable, "the coordinator ended the run: {}", shutdown.reason);
 }
 
 class RewardWorker {

@@ -30,8 +30,9 @@ class WeightFetcher {
   bool holds(const Digest& digest) const { return digest == digest_; }
   // True when a failed fetch's pause is over. Time comes from the caller.
   bool may_try(std::chrono::steady_clock::time_point now) const { return now >= next_try_; }
-  // Fetches and loads. kUnavailable, kCorruption: try again later (may_try). kStale: the server no longer has the
-  // version. kInvalidInput: the version is of another model; do not retry.
+  // Fetches and loads. kCorruption: try again later (may_try). kUnavailable: the server was silent for `timeout`, it
+  // may be gone for good. kStale: it no longer has the version. kInvalidInput: the version is of another model; do not
+  // retry.
   Status fetch(PolicyVersion version, const Digest& digest, const std::string& endpoint);
 
  private:

@@ -10,6 +10,7 @@
 #include "workers/model/model.h"
 #include "workers/rollout/generate.h"
 #include "workers/rollout/weight_fetcher.h"
+#include "workers/shutdown.h"
 
 namespace prosodia {
 namespace {
@@ -25,15 +26,6 @@ struct Lease {
   uint32_t prompt_tokens = 0;
   Clock::time_point started;
 };
-
-Status shutdown_status(const protocol::Shutdown& shutdown) {
-  if (shutdown.exit_code == 0) return {};
-  for (const ErrorCode code :
-       {ErrorCode::kInterrupted, ErrorCode::kStorage, ErrorCode::kInvalidInput, ErrorCode::kUsage}) {
-    if (exit_code(code) == shutdown.exit_code) return fail(code, "the coordinator ended the run: {}", shutdown.reason);
-  }
-  return fail(ErrorCode::kUnavailable, "the coordinator ended the run: {}", shutdown.reason);
-}
 
 class RolloutWorker {
  public:
@@ -123,11 +115,15 @@ class RolloutWorker {
       return {};
     }
     if (status.error().code == ErrorCode::kInvalidInput) return status;
-    spdlog::warn("{}; trying again", status.error().message);
-    if (status.error().code != ErrorCode::kStale) return {};
-    // The version is gone for good, and with it the purpose of these leases.
+    if (status.error().code != ErrorCode::kStale && status.error().code != ErrorCode::kUnavailable) {
+      spdlog::warn("{}; trying again", status.error().message);
+      return {};
+    }
+    // Version or server is gone; a learner that restarts listens elsewhere. Given back, the groups come again with the
+    // endpoint of the day; kept, these leases would stay in front of theirs.
     std::erase_if(waiting_, [&](const Lease& lease) {
       if (lease.task.policy_version != wanted.policy_version) return false;
+      if (lease.task.weights_endpoint != wanted.weights_endpoint) return false;
       report_failure(lease, status.error());
       return true;
     });

@@ -2,12 +2,11 @@
 //
 //   waits for            does                                              when that fails
 //   a lease              queues it; several groups run in the engine      –
-//   the lease's weights  when nothing runs with other weights: fetches     server silent: tries again with backoff,
-//   other
-//                        the version, checks its digest, loads in place    leases go on queueing; version no longer
-//                        served,
-//                                                                          or the row is bad: reports the lease as
-//                                                                          failed
+//   the lease's weights  when nothing runs with other weights: fetches     server silent or version no longer served:
+//                        the version, checks its digest, loads in place    reports all leases of that version and
+//                                                                          endpoint as failed, to be granted anew;
+//                                                                          damaged bytes: tries again with backoff
+//   the lease's row      parses and encodes it                             reports the lease as failed
 //   the engine           one token a row, then reports progress            –
 //   a finished group     sends it; WorkerClient keeps it until acked       –
 //
@@ -35,7 +34,7 @@ struct RolloutWorkerOptions {
   ModelOptions model;
   SamplingParams sampling;  // stop_ids and suppressed_ids are filled in when empty
   EngineOptions engine;
-  std::chrono::milliseconds weights_timeout{10'000};  // without a byte from the weights server, before another try
+  std::chrono::milliseconds weights_timeout{10'000};  // of silence from the weights server; then leases are given back
   std::chrono::milliseconds retry_min{100};           // pause before the second try, doubling …
   std::chrono::milliseconds retry_max{5'000};         // … up to this
   std::function<bool()> stop_requested = [] { return false; };  // polled between steps

@@ -34,7 +34,6 @@ class WeightShelf {
       return found == shelf_.end() ? nullptr : found->second;
     }));
   }
-  void stop() { server_.reset(); }
   Digest put(uint64_t version, std::vector<std::byte> bytes) {
     const std::lock_guard lock(mutex_);
     shelf_[version] = make_snapshot(std::move(bytes));
@@ -205,20 +204,25 @@ TEST_F(RolloutWorkerTest, SamplesEveryLeaseWithTheWeightsItNames) {
   EXPECT_TRUE(outcome_);
 }
 
-TEST_F(RolloutWorkerTest, ServerOutageIsWaitedOut) {
+// A learner that restarts listens on another port. Leases that name the old one must not stay in front of fresh ones.
+TEST_F(RolloutWorkerTest, LeasesOfAServerThatLeftAreGivenBackAndFreshOnesRun) {
   const auto newer = weights_of_seed(22);
   const Digest digest = shelf_.put(5, newer);
-  const TaskRollout rollout = task(7, 5, digest);
-  const std::string endpoint = shelf_.endpoint();
-  shelf_.stop();
+  const TaskRollout old = task(7, 5, digest), other_old = task(8, 5, digest);
+  shelf_.start("tcp://127.0.0.1:*");  // bound before the old server ends, so the ports differ
+  const TaskRollout fresh = task(7, 5, digest);
+  ASSERT_NE(old.weights_endpoint, fresh.weights_endpoint);
   start_worker();
-  send(rollout, 31);
-  const int64_t start = steady_now_ms();
-  EXPECT_TRUE(run_until([&] { return steady_now_ms() > start + 700 || !failures_.empty(); }));
-  EXPECT_TRUE(results_.empty() && failures_.empty());
-  shelf_.start(endpoint);
-  ASSERT_TRUE(run_until([&] { return results_.contains(31); }));
-  expect_result(31, rollout, newer);
+  send(old, 31);
+  send(other_old, 32);
+  send(fresh, 33);  // the same group, granted anew after its lease expired
+  ASSERT_TRUE(run_until([&] { return results_.contains(33) && failures_.size() == 2; }));
+  for (const uint64_t lease : {31, 32}) {
+    EXPECT_EQ(failures_[lease].code, ErrorCode::kUnavailable) << "a code that costs the group no try";
+    EXPECT_THAT(failures_[lease].message, testing::HasSubstr(old.weights_endpoint));
+  }
+  EXPECT_EQ(results_.size(), 1u);
+  expect_result(33, fresh, newer);
 }
 
 TEST_F(RolloutWorkerTest, BadRowsAndGoneVersionsAreReportedAndWorkGoesOn) {
