@@ -8,6 +8,7 @@
 
 #include "orchestrator/protocol/bulk.h"
 #include "tests/unit/learner/fixtures.h"
+#include "workers/learner/learner_state.h"
 
 namespace prosodia {
 namespace {
@@ -214,6 +215,18 @@ TEST_F(LearnerTest, ReplayOfArchivedBatchesGivesTheRunsDigests) {
   EXPECT_EQ(report->weights, run_report->weights);
   for (size_t step = 0; step < digests.size(); ++step) EXPECT_EQ(digests[step], live.done[step].weights_digest);
   EXPECT_EQ(weights_hex(dir_ / "replayed"), report->weights.hex());
+}
+
+TEST_F(LearnerTest, TheKlTermIsAgainstTheReferenceFolder) {
+  const auto first_kl = [&](const std::filesystem::path& reference) {
+    LearnerOptions options = this->options("kl");
+    options.reference_dir = reference;
+    auto state = value_of(LearnerState::load(options, *ranks_, options.model_dir));
+    return metric(value_of(state->step(batches_[0])), "kl");
+  };
+  ok(create_model_dir(tiny_options(), tiny_tokenizer(), dir_ / "other"));  // not roughened: other weights
+  EXPECT_NEAR(first_kl({}), 0, 1e-6) << "the initial policy is its own reference";
+  EXPECT_GT(first_kl(dir_ / "other"), 1e-3);
 }
 
 }  // namespace
