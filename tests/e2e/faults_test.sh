@@ -3,7 +3,7 @@
 # the undisturbed run.
 . "$(dirname "$0")/lib.sh"
 R=$W/faults && rm -rf "$R" && mkdir "$R"
-steps=16
+steps=60
 options=("${train_options[@]}" --max_steps $steps --layout learner=2,rollout=2,reward=1)
 "$P" train "${options[@]}" --output_dir "$R/calm" >"$R/calm.log" 2>&1 || { cat "$R/calm.log"; fail train; }
 digest=$(require_digest "$R/calm.log")
@@ -23,9 +23,9 @@ kill_one() {  # role
   kill -9 "$pid" && killed=$((killed + 1)) && echo "killed $1 (pid $pid) after step $(lines)"
 }
 wait_for_step 2 && kill_one rollout
-wait_for_step 4 && kill_one reward
-wait_for_step 7 && kill_one learner
-wait_for_step 10 && kill_one coordinator
+wait_for_step 10 && kill_one reward
+wait_for_step 18 && kill_one learner
+wait_for_step 30 && kill_one coordinator
 wait "$run" || { cat "$R/stormy.log"; fail "the run did not survive"; }
 [ "$killed" = 4 ] || fail "only $killed processes were killed"
 [ "$(require_digest "$R/stormy.log")" = "$digest" ] || fail "faults changed the digest"

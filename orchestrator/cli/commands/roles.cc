@@ -48,10 +48,17 @@ Result<std::string> coordinator_endpoint(const Options& options, const std::atom
 // Whom a worker calls, and as whom.
 struct Line {
   std::string endpoint, name;
+  std::string endpoint_file = {};  // to follow a coordinator that comes back on another port
 };
 
-std::string worker_name(const Options& options, std::string_view role) {
-  return options.text("name").empty() ? fmt::format("{}-{}", role, getpid()) : options.text("name");
+// Of a role that runs as a process of its own.
+Line line_of(const Options& options, std::string endpoint, std::string_view role) {
+  Line line{std::move(endpoint), options.text("name")};
+  if (line.name.empty()) line.name = fmt::format("{}-{}", role, getpid());
+  if (options.text("connect").empty()) {
+    line.endpoint_file = (fs::path(options.text("output_dir")) / "coordinator.endpoint").string();
+  }
+  return line;
 }
 
 Result<protocol::WorkerClientOptions> client_options(const Options& options, protocol::Role role, const Line& line) {
@@ -60,9 +67,7 @@ Result<protocol::WorkerClientOptions> client_options(const Options& options, pro
   client.role = role;
   client.name = line.name;
   PROSODIA_ASSIGN(client.config_digest, run_digest_of_config(options));
-  if (options.text("connect").empty()) {  // follow a coordinator that comes back on another port
-    client.endpoint_file = (fs::path(options.text("output_dir")) / "coordinator.endpoint").string();
-  }
+  client.endpoint_file = line.endpoint_file;
   return client;
 }
 
@@ -196,19 +201,19 @@ Result<int> run_coordinator_role(const Options& options, const CommandContext& c
 
 Result<int> run_rollout_role(const Options& options, const CommandContext& context) {
   PROSODIA_ASSIGN(const std::string endpoint, coordinator_endpoint(options, context.stop));
-  return as_code(roll_out(options, context.stop, {endpoint, worker_name(options, "rollout")}));
+  return as_code(roll_out(options, context.stop, line_of(options, endpoint, "rollout")));
 }
 
 Result<int> run_reward_role(const Options& options, const CommandContext& context) {
   PROSODIA_ASSIGN(const std::string endpoint, coordinator_endpoint(options, context.stop));
-  return as_code(score_rewards(options, context.stop, {endpoint, worker_name(options, "reward")}));
+  return as_code(score_rewards(options, context.stop, line_of(options, endpoint, "reward")));
 }
 
 Result<int> run_learner_role(const Options& options, const CommandContext& context) {
   PROSODIA_ASSIGN(const auto collective, make_collective());
   const auto find_line = [&]() -> Result<Line> {
     PROSODIA_ASSIGN(std::string endpoint, coordinator_endpoint(options, context.stop));
-    return Line{std::move(endpoint), worker_name(options, "learner")};
+    return line_of(options, std::move(endpoint), "learner");
   };
   const Status status = learn(options, context.stop, *collective, find_line);
   if (!status && collective->rank() == 0) fmt::print(stderr, "prosodia learner: {}\n", status.error().message);
