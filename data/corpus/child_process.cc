@@ -3,15 +3,16 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
+#include <thread>
 
-extern char** environ;
+#include "data/base/spawn.h"
 
 namespace prosodia {
 namespace {
@@ -47,42 +48,39 @@ Result<Pipe> make_pipe() {
   return Pipe{Fd(fds[0]), Fd(fds[1])};
 }
 
-Result<pid_t> spawn(const std::vector<std::string>& arguments, int out_fd, int err_fd) {
-  std::vector<char*> argv;
-  for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, err_fd, STDERR_FILENO);
-  pid_t pid = -1;
-  const int error = ::posix_spawnp(&pid, argv[0], &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return fail(ErrorCode::kUnavailable, "cannot start {}: {}", arguments[0], std::strerror(error));
-  return pid;
+using Clock = std::chrono::steady_clock;
+
+tl::unexpected<Error> too_slow(const std::string& program, const ChildLimits& limits) {
+  return fail(ErrorCode::kUnavailable, "{} did not finish within {} ms", program, limits.time.count());
 }
 
-int wait_for(pid_t pid) {
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+std::chrono::milliseconds left_until(Clock::time_point deadline) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+}
+
+// The exit status; nothing when the child is alive at the deadline (it may have closed its streams and gone on).
+std::optional<int> wait_until(pid_t pid, Clock::time_point deadline) {
+  while (true) {
+    int status = 0;
+    const pid_t done = ::waitpid(pid, &status, WNOHANG);
+    if (done == pid) return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    if (done < 0 && errno != EINTR) return 128;  // reaped by somebody else
+    if (left_until(deadline).count() <= 0) return std::nullopt;
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
   }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 // Reads both pipes until both end. They must be read together: a child that fills one while we wait on the other would
 // never finish.
-Status collect(Pipe& out, Pipe& err, const ChildLimits& limits, const std::string& program, ChildOutput& result) {
-  const auto deadline = std::chrono::steady_clock::now() + limits.time;
+Status collect(Pipe& out, Pipe& err, const ChildLimits& limits, Clock::time_point deadline, const std::string& program,
+               ChildOutput& result) {
   std::array<pollfd, 2> polled = {{{out.read.get(), POLLIN, 0}, {err.read.get(), POLLIN, 0}}};
   std::array<std::byte, 65536> buffer;
   while (polled[0].fd >= 0 || polled[1].fd >= 0) {
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    if (left.count() <= 0) {
-      return fail(ErrorCode::kUnavailable, "{} did not finish within {} ms", program, limits.time.count());
-    }
-    if (::poll(polled.data(), polled.size(), static_cast<int>(left.count())) < 0 && errno != EINTR) {
+    const auto left = left_until(deadline);
+    if (left.count() <= 0) return too_slow(program, limits);
+    if (::poll(polled.data(), polled.size(), static_cast<int>(left.count())) < 0) {
+      if (errno == EINTR) continue;  // revents are of an earlier call: a read that trusted them could block
       return fail(ErrorCode::kInternal, "cannot wait for {}: {}", program, std::strerror(errno));
     }
     for (size_t i = 0; i < polled.size(); ++i) {
@@ -114,14 +112,24 @@ Result<ChildOutput> run_program(const std::vector<std::string>& arguments, const
   if (arguments.empty()) return fail(ErrorCode::kUsage, "no program to run");
   PROSODIA_ASSIGN(Pipe out, make_pipe());
   PROSODIA_ASSIGN(Pipe err, make_pipe());
-  PROSODIA_ASSIGN(const pid_t pid, spawn(arguments, out.write.get(), err.write.get()));
+  PROSODIA_ASSIGN(const pid_t pid,
+                  spawn({.argv = arguments, .stdout_fd = out.write.get(), .stderr_fd = err.write.get()}));
   out.write.close();  // ours; the pipes end when the child's copies close
   err.write.close();
   ChildOutput result;
-  const Status collected = collect(out, err, limits, arguments[0], result);
-  if (!collected) ::kill(pid, SIGKILL);
-  result.exit_status = wait_for(pid);
-  if (!collected) return tl::unexpected(collected.error());
+  const auto deadline = Clock::now() + limits.time;
+  Status status = collect(out, err, limits, deadline, arguments[0], result);
+  std::optional<int> exit_status;
+  if (status) {
+    exit_status = wait_until(pid, deadline);
+    if (!exit_status) status = too_slow(arguments[0], limits);
+  }
+  if (!exit_status) {
+    ::kill(pid, SIGKILL);
+    (void)wait_until(pid, Clock::time_point::max());
+  }
+  if (!status) return tl::unexpected(status.error());
+  result.exit_status = *exit_status;
   return result;
 }
 

@@ -3,10 +3,12 @@
 #include <unistd.h>
 
 #include <climits>
+#include <cstdlib>
 #include <exception>
 #include <string_view>
 
 #include "orchestrator/cli/commands/command.h"
+#include "orchestrator/launch/orphans.h"
 #include "orchestrator/launch/signals.h"
 
 namespace prosodia::cli {
@@ -75,6 +77,7 @@ int run(int argc, char** argv) {
     fmt::print(stderr, "prosodia {}: {}\n", command->words, options.error().message);
     return exit_code(options.error().code);
   }
+  if (std::getenv("OMPI_COMM_WORLD_RANK") != nullptr) launch::end_with_parent();  // a killed mpirun leaves its ranks
   const CommandContext context{arguments, program_path(), launch::install_stop_signals()};
   const auto code = command->run(*options, context);
   if (code) return *code;

@@ -145,9 +145,15 @@ constexpr OptionSpec kTable[] = {
      false, 10, 600000},
     {"lease_timeout_s", kReal, "120", "seconds without progress after which a group goes to another worker",
      "Processes", kRun, false, 0.05, 86400},
+    {"collective_timeout_s", kReal, "600",
+     "seconds learner ranks wait for each other before their group ends and starts again", "Processes", kRun, false,
+     0.05, 86400},
     {"max_attempts", kInteger, "5", "tries at one group before the run stops", "Processes", kRun, false, 1, 1000},
     {"max_restarts", kInteger, "20", "restarts of each failing process before the run stops", "Processes", kRun, false,
      0, 1e6},
+    {"restart_delay_max_s", kReal, "10",
+     "seconds a process that keeps failing waits before it is started again, at most", "Processes", kRun, false, 0.01,
+     3600},
     {"archive_steps", kInteger, "20", "steps in one archived rollout segment", "Processes", kRun, false, 1, 1e6},
 
     // --- what people watch

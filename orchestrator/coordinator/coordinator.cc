@@ -188,6 +188,7 @@ Status Coordinator::loop() {
       collect(core_->on_stop(now_ms));
     }
     if (now_ms >= next_tick_ms) {
+      if (options_.on_alive) options_.on_alive();
       collect(core_->on_tick(now_ms));
       next_tick_ms = now_ms + options_.tick_ms;
     }
@@ -256,6 +257,9 @@ Status Coordinator::perform(core::Action& action) {
     conclude(fail(ErrorCode::kInterrupted, "{}", stopped->detail));
   } else if (const auto* failed = std::get_if<core::Failed>(&action)) {
     conclude(tl::unexpected(failed->error));
+  } else if (const auto* replace = std::get_if<core::Replace>(&action)) {
+    spdlog::warn("{} should be replaced: {}", replace->worker, replace->reason);
+    if (options_.on_stuck) options_.on_stuck(replace->worker, replace->reason);
   }
   return {};
 }

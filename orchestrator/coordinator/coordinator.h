@@ -47,6 +47,9 @@ struct CoordinatorOptions {
   int64_t goodbye_ms = 1000;             // for the last frames to leave
 
   std::function<void(const std::string& endpoint)> on_listening;  // optional
+  // To whoever can restart processes; both optional. on_alive: every tick, while the loop turns.
+  std::function<void()> on_alive;
+  std::function<void(const std::string& worker, const std::string& reason)> on_stuck;
 };
 
 // Takes RUN/LOCK (RUN is created when missing) for the caller alone; held until the lock object ends, or the process.

@@ -86,7 +86,13 @@ struct Stopped {  // on request, everything saved
 struct Failed {
   Error error;
 };
-using Action = std::variant<Send, Append, StepFinished, Reload, Complete, Stopped, Failed>;
+// This process (by the name in its Hello) is there but makes no progress, or is silent: whoever started it should kill
+// it and start it again. Under a supervisor that happens; elsewhere it is only logged.
+struct Replace {
+  std::string worker;
+  std::string reason;
+};
+using Action = std::variant<Send, Append, StepFinished, Reload, Complete, Stopped, Failed, Replace>;
 using Actions = std::vector<Action>;
 
 struct Counters {

@@ -7,11 +7,15 @@
 namespace prosodia::launch {
 namespace {
 
-std::atomic<bool> stop_requested{false};  // written by a signal handler, so it cannot be owned by anyone else
-static_assert(std::atomic<bool>::is_always_lock_free);
+// Written by a signal handler, so they cannot be owned by anyone else.
+std::atomic<bool> stop_requested{false}, taken_over{false};
+std::atomic<int> second_signal{0};
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
 
 void on_signal(int signal) {
-  if (stop_requested.exchange(true) && signal != SIGUSR1) _exit(128 + signal);
+  if (!stop_requested.exchange(true) || signal == SIGUSR1) return;
+  if (!taken_over) _exit(128 + signal);
+  second_signal = signal;
 }
 
 }  // namespace
@@ -23,6 +27,11 @@ std::atomic<bool>& install_stop_signals() {
   for (int signal : {SIGINT, SIGTERM, SIGUSR1}) sigaction(signal, &action, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   return stop_requested;
+}
+
+std::atomic<int>& take_over_second_signal() {
+  taken_over = true;
+  return second_signal;
 }
 
 }  // namespace prosodia::launch

@@ -1,7 +1,9 @@
 #include "orchestrator/launch/supervisor.h"
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <fstream>
 #include <thread>
 
 namespace prosodia::launch {
@@ -12,8 +14,25 @@ int64_t now_ms() {
   return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
 }
 
-bool is_final(const ExitStatus& status) {
-  return !status.signalled && (status.code == 2 || status.code == 3 || status.code == 5);
+bool is_final(const ExitStatus& status, bool leader) {
+  if (status.signalled) return false;
+  return status.code == 2 || status.code == 3 || status.code == 5 || (leader && status.code == 4);
+}
+
+// Where to read on, with the log's last line, which is the reason as a rule.
+std::string log_hint(const ProcessSpec& spec) {
+  if (spec.log.empty() || spec.inherit_stdout) return {};
+  constexpr std::streamoff kTail = 2000;
+  std::ifstream file(spec.log, std::ios::ate);
+  const std::streamoff size = file.tellg();
+  std::string last;
+  if (size > 0) {
+    file.seekg(std::max<std::streamoff>(0, size - kTail));
+    for (std::string line; std::getline(file, line);)
+      if (!line.empty()) last = line;
+  }
+  return last.empty() ? fmt::format("; its log: {}", spec.log.string())
+                      : fmt::format("; its log {} ends: {}", spec.log.string(), last);
 }
 
 }  // namespace
@@ -30,20 +49,22 @@ struct Supervisor::Entry {
 
 Supervisor::Supervisor(SupervisorOptions options, ProcessSpec leader, std::vector<ProcessSpec> others)
     : options_(std::move(options)) {
+  if (auto line = SupervisorLine::open()) {
+    line_.emplace(std::move(*line));
+    leader.inherited_fds.push_back(line_->leader_fd());
+    leader.environment.push_back(line_->environment());
+  }
   entries_.reserve(1 + others.size());
   entries_.emplace_back(std::move(leader), options_.restart, true);
   for (ProcessSpec& spec : others) entries_.emplace_back(std::move(spec), options_.restart, false);
 }
 
-Supervisor::~Supervisor() {
-  for (Entry& entry : entries_) {
-    if (entry.child) entry.child->signal(SIGKILL);
-  }
-}
+Supervisor::~Supervisor() { kill_all(); }
 
 void Supervisor::start(Entry& entry) {
   entry.restart_at_ms.reset();
   entry.started_ms = now_ms();
+  if (entry.leader) leader_heard_ms_ = -1;
   auto child = Child::start(entry.spec);
   if (!child) {  // the program is missing or the log cannot be written: trying again cannot help
     options_.log(child.error().message);
@@ -55,28 +76,32 @@ void Supervisor::start(Entry& entry) {
 
 void Supervisor::on_exit(Entry& entry, const ExitStatus& status) {
   entry.child.reset();
+  look_for_orphans_ = true;
   if (final_code_) return;
-  const auto where = entry.spec.log.empty() ? std::string() : fmt::format("; its log: {}", entry.spec.log.string());
   if (entry.leader && !status.signalled && (status.code == 0 || status.code == 6)) return begin_shutdown(status.code);
-  if (told_leader_ && !is_final(status)) {
+  if (stop_told_ms_ >= 0 && !is_final(status, entry.leader)) {
     // Asked to stop. A leader that ended before it could do so in order (a signal while it was starting, a crash) is
     // not started again, or the request would be lost; the journal has what it acknowledged. The others only follow.
     if (entry.leader) begin_shutdown(exit_code(ErrorCode::kInterrupted));
     return;
   }
   if (status.success()) return;
-  if (is_final(status)) {
-    options_.log(fmt::format("{} {}{}", entry.spec.name, status.describe(), where));
+  if (is_final(status, entry.leader)) {
+    options_.log(fmt::format("{} {}{}", entry.spec.name, status.describe(), log_hint(entry.spec)));
     return begin_shutdown(status.code);
   }
+  restart_later(entry, status.describe());
+}
+
+void Supervisor::restart_later(Entry& entry, const std::string& how) {
   const auto delay = entry.policy.on_failure(now_ms() - entry.started_ms);
   if (!delay) {
-    options_.log(fmt::format("{} {} after {} restarts; giving up{}", entry.spec.name, status.describe(),
-                             entry.policy.restarts(), where));
+    options_.log(fmt::format("{} {} after {} restarts; giving up{}", entry.spec.name, how, entry.policy.restarts(),
+                             log_hint(entry.spec)));
     return begin_shutdown(exit_code(ErrorCode::kUnavailable));
   }
-  options_.log(fmt::format("{} {}; starting it again in {} ms (restart {}){}", entry.spec.name, status.describe(),
-                           *delay, entry.policy.restarts(), where));
+  options_.log(fmt::format("{} {}; starting it again in {} ms (restart {}){}", entry.spec.name, how, *delay,
+                           entry.policy.restarts(), log_hint(entry.spec)));
   entry.restart_at_ms = now_ms() + *delay;
 }
 
@@ -95,7 +120,55 @@ void Supervisor::reap_and_restart() {
     if (entry.child) {
       if (const auto status = entry.child->poll()) on_exit(entry, *status);
     }
-    if (!entry.child && entry.restart_at_ms && *entry.restart_at_ms <= now_ms()) start(entry);
+  }
+  if (look_for_orphans_) {
+    const auto is_ours = [this](pid_t pid) {
+      return std::any_of(entries_.begin(), entries_.end(),
+                         [pid](const Entry& entry) { return entry.child && entry.child->pid() == pid; });
+    };
+    look_for_orphans_ = kill_orphans(is_ours) > 0;
+    if (look_for_orphans_) return;  // nothing starts beside the remains of the one before
+  }
+  for (Entry& entry : entries_) {
+    if (entry.child) continue;
+    if (entry.restart_at_ms && *entry.restart_at_ms <= now_ms()) start(entry);
+  }
+}
+
+void Supervisor::kill_stuck(Entry& entry, const std::string& why) {
+  options_.log(fmt::format("{} (pid {}) is stuck: {}; killing it", entry.spec.name, entry.child->pid(), why));
+  entry.child->signal(SIGKILL);
+}
+
+// Reports are read before the leader's silence is judged: it is this process that may have been stopped.
+void Supervisor::hear_leader() {
+  if (!line_) return;
+  for (const SupervisorLine::Report& report : line_->read()) {
+    leader_heard_ms_ = now_ms();
+    if (report.alive) continue;
+    const auto named = [&](const Entry& entry) { return !entry.leader && entry.spec.name == report.name; };
+    const auto entry = std::find_if(entries_.begin(), entries_.end(), named);
+    if (entry != entries_.end() && entry->child) kill_stuck(*entry, report.reason);
+  }
+  Entry& leader = entries_[0];
+  if (!leader.child || leader_heard_ms_ < 0) return;
+  const int64_t silent_ms = now_ms() - leader_heard_ms_;
+  if (silent_ms < options_.leader_silence_ms) return;
+  kill_stuck(leader, fmt::format("no sign of life for {} ms", silent_ms));
+  leader_heard_ms_ = -1;
+}
+
+void Supervisor::pass_on_stop() {
+  if (final_code_) return;
+  if (stop_told_ms_ < 0) {
+    stop_told_ms_ = now_ms();
+    options_.log("stopping: the step in hand is finished and saved first (a second signal ends everything at once)");
+    for (Entry& entry : entries_) entry.restart_at_ms.reset();
+    if (!entries_[0].child) return begin_shutdown(exit_code(ErrorCode::kInterrupted));
+    entries_[0].child->signal(SIGTERM);
+  } else if (entries_[0].child && now_ms() - stop_told_ms_ > options_.leader_stop_ms) {
+    kill_stuck(entries_[0], fmt::format("it did not end within {} ms", options_.leader_stop_ms));
+    begin_shutdown(exit_code(ErrorCode::kInterrupted));
   }
 }
 
@@ -111,28 +184,37 @@ void Supervisor::kill_overdue() {
 }
 
 bool Supervisor::anything_alive() const {
-  for (const Entry& entry : entries_) {
-    if (entry.child) return true;
-  }
-  return false;
+  return look_for_orphans_ ||
+         std::any_of(entries_.begin(), entries_.end(), [](const Entry& entry) { return entry.child.has_value(); });
 }
 
-int Supervisor::run(const std::atomic<bool>& stop) {
-  while (!final_code_ || anything_alive()) {
+void Supervisor::kill_all() {
+  if (!final_code_) final_code_ = exit_code(ErrorCode::kInternal);  // nothing is started again
+  for (Entry& entry : entries_) {
+    entry.restart_at_ms.reset();
+    if (entry.child) entry.child->signal(SIGKILL);
+  }
+  while (anything_alive()) {
     reap_and_restart();
-    if (stop.load() && !told_leader_ && !final_code_) {
-      told_leader_ = true;
-      options_.log("stopping: the step in hand is finished and saved first");
-      for (Entry& entry : entries_) entry.restart_at_ms.reset();
-      if (entries_[0].child) {
-        entries_[0].child->signal(SIGTERM);
-      } else {
-        begin_shutdown(exit_code(ErrorCode::kInterrupted));
-      }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  for (const Entry& entry : entries_) remove_scratch(entry.spec);
+}
+
+int Supervisor::run(const std::atomic<bool>& stop, const std::atomic<int>& kill_signal) {
+  while (!final_code_ || anything_alive()) {
+    if (const int signal = kill_signal.load(); signal != 0) {
+      options_.log("a second signal: killing all processes; the same command goes on from the journal");
+      final_code_ = 128 + signal;
+      break;
     }
+    reap_and_restart();
+    hear_leader();
+    if (stop.load()) pass_on_stop();
     kill_overdue();
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
+  kill_all();
   return *final_code_;
 }
 

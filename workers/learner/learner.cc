@@ -16,7 +16,7 @@ constexpr std::chrono::milliseconds kPoll{50};  // how long a stop request may w
 
 // What rank 0 tells the others to do next.
 struct Command {
-  enum class Kind : uint8_t { kStep, kCheckpoint, kFinish };
+  enum class Kind : uint8_t { kStep, kCheckpoint, kFinish, kMeet };
   Kind kind = Kind::kFinish;
   protocol::StepBatch batch;      // kStep
   std::string reason;             // kCheckpoint, kFinish
@@ -88,6 +88,9 @@ class LearnerRun {
         case Command::Kind::kCheckpoint:
           PROSODIA_TRY(save());
           break;
+        case Command::Kind::kMeet:
+          PROSODIA_TRY(collective_.barrier());
+          break;
         case Command::Kind::kFinish:
           return finish(command);
       }
@@ -146,7 +149,10 @@ class LearnerRun {
 
   // Waits for the coordinator. An error of the link ends the group after a checkpoint.
   Command next_command() {
+    const auto meet_at = std::chrono::steady_clock::now() + options_.meet_every;
     while (true) {
+      if (collective_.size() > 1 && std::chrono::steady_clock::now() >= meet_at)
+        return {Command::Kind::kMeet, {}, "", {}};
       if (options_.stop_requested && options_.stop_requested())
         return {Command::Kind::kFinish, {}, "asked to stop", ErrorCode::kInterrupted};
       auto task = link_->next(kPoll);

@@ -8,6 +8,7 @@
 //           -> [checkpoint, CheckpointCommitted] -> waiting
 //   waiting --CheckpointRequest--> checkpoint, CheckpointCommitted -> waiting
 //   waiting --Shutdown--> checkpoint (unless this version has one) -> exit OK, or kInterrupted when its code is 6
+//   waiting --meet_every passed--> all ranks meet in a barrier -> waiting
 //   waiting --stop_requested--> the same, kInterrupted (exit code 6)
 //   The batch of the step just done, sent again, is answered from the kept outcome; any other step that is not the next
 //   one is kStale: the group leaves, comes back with a new Hello, and is told where to go on from.
@@ -82,6 +83,9 @@ struct LearnerOptions {
   ProcessorOptions processor;
   WeightServerOptions weights;  // keep_versions is set to lag + 2
   std::function<bool()> stop_requested;
+  // Waiting for the coordinator, rank 0 meets the others so often: a rank that hangs is found by the collective's
+  // deadline, which therefore should be longer.
+  std::chrono::milliseconds meet_every{1000};
 };
 
 struct LearnerReport {

@@ -15,6 +15,7 @@
 #include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/cli/commands/run_config.h"
 #include "orchestrator/coordinator/coordinator.h"
+#include "orchestrator/launch/supervisor_line.h"
 #include "orchestrator/monitor/monitor_sinks.h"
 #include "orchestrator/protocol/worker_client.h"
 #include "workers/learner/learner.h"
@@ -84,6 +85,11 @@ Status coordinate(const Options& options, std::atomic<bool>& stop,
                   std::function<void(const std::string&)> on_listening) {
   PROSODIA_ASSIGN(CoordinatorOptions coordinator, coordinator_options(options));
   coordinator.on_listening = std::move(on_listening);
+  const launch::SupervisorReporter supervisor;
+  coordinator.on_alive = [&supervisor] { supervisor.alive(); };
+  coordinator.on_stuck = [&supervisor](const std::string& worker, const std::string& reason) {
+    supervisor.replace(worker, reason);
+  };
   PROSODIA_ASSIGN(const auto lock, lock_run(posix_file_system(), coordinator.run_dir));  // before the monitor writes
   PROSODIA_ASSIGN(const RunStatus before, inspect_run(posix_file_system(), coordinator.run_dir));
   PROSODIA_ASSIGN(const MonitorOptions monitor, monitor_options(options, before));
@@ -121,6 +127,10 @@ Status score_rewards(const Options& options, std::atomic<bool>& stop, const Line
   client_opts.slots = 4;
   PROSODIA_ASSIGN(const auto client, protocol::WorkerClient::connect(std::move(client_opts)));
   return run_reward_worker(worker, *client);
+}
+
+MpiOptions mpi_options(const Options& options) {
+  return {.deadline = std::chrono::milliseconds(static_cast<int64_t>(options.real("collective_timeout_s") * 1000))};
 }
 
 Result<LearnerOptions> learner_options(const Options& options, std::atomic<bool>& stop) {
@@ -210,7 +220,7 @@ Result<int> run_reward_role(const Options& options, const CommandContext& contex
 }
 
 Result<int> run_learner_role(const Options& options, const CommandContext& context) {
-  PROSODIA_ASSIGN(const auto collective, make_collective());
+  PROSODIA_ASSIGN(const auto collective, make_collective(mpi_options(options)));
   const auto find_line = [&]() -> Result<Line> {
     PROSODIA_ASSIGN(std::string endpoint, coordinator_endpoint(options, context.stop));
     return line_of(options, std::move(endpoint), "learner");
@@ -238,7 +248,7 @@ Result<int> run_mpi_role(const Options& options, const CommandContext& context, 
   } else {
     const Line line{world.broadcast_text(""), fmt::format("{}-{}", launch::name(placement.role), placement.index)};
     if (is_learner) {
-      PROSODIA_ASSIGN(const auto collective, make_mpi_collective({}, MPI_Comm_c2f(learners)));
+      PROSODIA_ASSIGN(const auto collective, make_mpi_collective(mpi_options(options), MPI_Comm_c2f(learners)));
       status = learn(options, context.stop, *collective, [&]() -> Result<Line> { return line; });
     } else if (placement.role == launch::Role::kRollout) {
       status = roll_out(options, context.stop, line);

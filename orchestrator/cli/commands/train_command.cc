@@ -1,6 +1,7 @@
 // prosodia train: one machine under the local supervisor, or all roles inside one mpirun.
 #include <fmt/core.h>
 
+#include "data/base/digest.h"
 #include "data/corpus/dataset.h"
 #include "data/store/fs.h"
 #include "orchestrator/cli/commands/command.h"
@@ -11,6 +12,7 @@
 #include "orchestrator/coordinator/coordinator.h"
 #include "orchestrator/launch/layout.h"
 #include "orchestrator/launch/mpi_world.h"
+#include "orchestrator/launch/signals.h"
 #include "orchestrator/launch/supervisor.h"
 #include "workers/model/config.h"
 
@@ -71,6 +73,17 @@ ProcessSpec role_process(const Options& options, const CommandContext& context, 
           .log = run / "logs" / (who + ".log")};
 }
 
+// Where mpirun and its ranks keep sockets and shared memory: a folder of the run's own, which the supervisor empties,
+// since a killed mpirun leaves everything behind. In shared memory when there is one; short, for the limit on socket
+// paths.
+fs::path mpi_scratch(const Options& options) {
+  std::error_code error;
+  const std::string run = fs::absolute(options.text("output_dir"), error).lexically_normal().string();
+  const fs::path shared_memory = "/dev/shm";
+  const fs::path base = fs::is_directory(shared_memory, error) ? shared_memory : fs::temp_directory_path(error);
+  return base / ("prosodia-" + DigestBuilder().add(run).finish().short_hex());
+}
+
 ProcessSpec learner_group(const Options& options, const CommandContext& context, const Layout& layout) {
   ProcessSpec spec = role_process(options, context, Role::kLearner, 0);
   spec.name = "learner";
@@ -78,6 +91,9 @@ ProcessSpec learner_group(const Options& options, const CommandContext& context,
   spec.argv.back() = "learner";
   spec.argv = mpirun_command(layout.learners, context.program, {spec.argv.begin() + 1, spec.argv.end()});
   spec.environment = mpirun_environment();
+  spec.scratch = mpi_scratch(options);
+  spec.environment.push_back("OMPI_MCA_orte_tmpdir_base=" + spec.scratch.string());
+  spec.environment.push_back("OMPI_MCA_btl_vader_backing_directory=" + spec.scratch.string());
   return spec;
 }
 
@@ -89,9 +105,10 @@ Result<int> supervise(const Options& options, const CommandContext& context, con
   for (int i = 0; i < layout.rewards; ++i) others.push_back(role_process(options, context, Role::kReward, i));
   launch::SupervisorOptions supervisor_options;
   supervisor_options.restart.max_restarts = static_cast<int>(options.integer("max_restarts"));
+  supervisor_options.restart.max_delay_ms = static_cast<int64_t>(options.real("restart_delay_max_s") * 1000);
   supervisor_options.log = [](const std::string& line) { fmt::print(stderr, "supervisor: {}\n", line); };
   launch::Supervisor supervisor(std::move(supervisor_options), std::move(coordinator), std::move(others));
-  return supervisor.run(context.stop);
+  return supervisor.run(context.stop, launch::take_over_second_signal());
 }
 
 // One mpirun for all: fail-stop. Rank 0's endpoint reaches the others over MPI, so nothing has to be configured.

@@ -2,6 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
 
 #include "data/corpus/ordered_parallel.h"
 
@@ -43,6 +49,56 @@ TEST(ChildProcess, LimitsAreEnforced) {
   limits = {};
   limits.out_bytes = 1000;
   EXPECT_THAT(run_program({"cat", "/dev/zero"}, limits).error().message, HasSubstr("more than 1000 bytes"));
+}
+
+// Closing the streams must not end the watch over the time.
+TEST(ChildProcess, TheLimitHoldsForAProgramThatClosesItsStreams) {
+  ChildLimits limits;
+  limits.time = std::chrono::milliseconds(50);
+  const auto silent = run_program({"sh", "-c", "exec >&- 2>&-; exec sleep 60"}, limits);
+  ASSERT_FALSE(silent);
+  EXPECT_THAT(silent.error().message, HasSubstr("did not finish within 50 ms"));
+}
+
+// A signal interrupts poll(); what poll() had said before must not be acted on.
+TEST(ChildProcess, TheLimitHoldsWhenSignalsArrive) {
+  struct sigaction action {
+  }, before{};
+  action.sa_handler = [](int) {};
+  ASSERT_EQ(sigaction(SIGALRM, &action, &before), 0);
+  const itimerval often{{0, 5000}, {0, 5000}}, never{};
+  setitimer(ITIMER_REAL, &often, nullptr);
+  ChildLimits limits;
+  limits.time = std::chrono::milliseconds(200);
+  const auto slow = run_program({"sh", "-c", "echo out; exec sleep 60"}, limits);
+  setitimer(ITIMER_REAL, &never, nullptr);
+  sigaction(SIGALRM, &before, nullptr);
+  ASSERT_FALSE(slow);
+  EXPECT_THAT(slow.error().message, HasSubstr("did not finish within 200 ms"));
+}
+
+// A killed `data synth` must not leave synthesisers.
+TEST(ChildProcess, TheProgramDiesWithItsCaller) {
+  prctl(PR_SET_CHILD_SUBREAPER, 1);  // so that its end is seen here
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  const pid_t caller = fork();
+  ASSERT_GE(caller, 0);
+  if (caller == 0) {
+    (void)run_program({"sh", "-c", fmt::format("echo $$ >&{}; exec sleep 600", ready[1])});
+    _exit(0);
+  }
+  char text[32] = {};
+  ASSERT_GT(read(ready[0], text, sizeof text - 1), 0);
+  kill(caller, SIGKILL);
+  waitpid(caller, nullptr, 0);
+  const auto program = static_cast<pid_t>(std::atol(text));
+  int status = 0;
+  EXPECT_EQ(waitpid(program, &status, 0), program);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
+  prctl(PR_SET_CHILD_SUBREAPER, 0);
+  close(ready[0]);
+  close(ready[1]);
 }
 
 TEST(OrderedParallel, ConsumesInOrderWithinTheWindow) {

@@ -1,6 +1,8 @@
 #include "orchestrator/launch/supervisor.h"
 
 #include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
@@ -30,11 +32,18 @@ class SupervisorTest : public testing::Test {
             .log = directory_ / (name + ".log")};
   }
   int run(ProcessSpec leader, std::vector<ProcessSpec> others,
-          RestartOptions restart = {.first_delay_ms = 1, .max_delay_ms = 5}) {
-    Supervisor supervisor(
-        {.restart = restart, .grace_ms = 2000, .log = [this](const std::string& line) { log_ += line + "\n"; }},
-        std::move(leader), std::move(others));
-    return supervisor.run(stop_);
+          RestartOptions restart = {.first_delay_ms = 1, .max_delay_ms = 5}, int64_t leader_silence_ms = 60'000) {
+    Supervisor supervisor({.restart = restart,
+                           .grace_ms = 2000,
+                           .leader_stop_ms = 500,
+                           .leader_silence_ms = leader_silence_ms,
+                           .log = [this](const std::string& line) { log_ += line + "\n"; }},
+                          std::move(leader), std::move(others));
+    return supervisor.run(stop_, kill_signal_);
+  }
+  bool is_running(const std::string& pid_file) const {
+    const std::string pid = read(pid_file);
+    return !pid.empty() && kill(static_cast<pid_t>(std::stol(pid)), 0) == 0;
   }
   std::string read(const std::string& file) const {
     std::ifstream stream(directory_ / file);
@@ -46,6 +55,7 @@ class SupervisorTest : public testing::Test {
   fs::path directory_;
   std::string log_;
   std::atomic<bool> stop_{false};
+  std::atomic<int> kill_signal_{0};
 };
 
 TEST_F(SupervisorTest, LeaderEndsTheRunAndTheOthers) {
@@ -130,6 +140,109 @@ TEST_F(SupervisorTest, DeafProcessIsKilled) {
 TEST_F(SupervisorTest, MissingProgramIsNamed) {
   EXPECT_EQ(run(shell("leader", "sleep 30"), {{.name = "worker", .argv = {"/no/such/program"}}}), 4);
   EXPECT_THAT(log_, HasSubstr("/no/such/program"));
+}
+
+TEST_F(SupervisorTest, TheLeadersGivingUpIsFinal) {
+  EXPECT_EQ(run(shell("leader", "echo x >> $DIR/starts; exit 4"), {shell("worker", "exec sleep 30")}), 4);
+  EXPECT_EQ(read("starts"), "x\n");
+  EXPECT_EQ(run(shell("crashing", "echo x >> $DIR/crashes; [ $(wc -l < $DIR/crashes) -ge 3 ] || kill -9 $$"), {}), 0);
+  EXPECT_EQ(read("crashes"), "x\nx\nx\n");
+}
+
+TEST_F(SupervisorTest, TheLogsLastLineIsQuoted) {
+  EXPECT_EQ(run(shell("leader", "sleep 30"), {shell("worker", "echo no such model: x; exit 3")}), 3);
+  EXPECT_THAT(log_, HasSubstr("ends: no such model: x"));
+}
+
+// A stopped process ignores everything but SIGKILL.
+TEST_F(SupervisorTest, AProcessThatTheLeaderReportsIsReplaced) {
+  EXPECT_EQ(run(shell("leader",
+                      "while [ ! -e $DIR/stopped ]; do sleep 0.01; done; sleep 0.1; "
+                      "echo nonsense >&$PROSODIA_SUPERVISOR_FD; echo replace nobody because >&$PROSODIA_SUPERVISOR_FD; "
+                      "echo replace worker no progress for 5 ms >&$PROSODIA_SUPERVISOR_FD; "
+                      "while [ ! -e $DIR/again ]; do sleep 0.01; done"),
+                {shell("worker",
+                       "[ -e $DIR/stopped ] && touch $DIR/again && exec sleep 30; touch $DIR/stopped; "
+                       "kill -STOP $$")}),
+            0);
+  EXPECT_THAT(log_, HasSubstr("is stuck: no progress for 5 ms"));
+  EXPECT_THAT(log_, HasSubstr("worker was ended by signal 9"));
+}
+
+TEST_F(SupervisorTest, ALeaderThatFallsSilentIsReplaced) {
+  const auto leader = shell("leader",
+                            "echo x >> $DIR/starts; [ $(wc -l < $DIR/starts) -ge 2 ] && exit 0; "
+                            "echo alive >&$PROSODIA_SUPERVISOR_FD; kill -STOP $$");
+  EXPECT_EQ(run(leader, {}, {.first_delay_ms = 1, .max_delay_ms = 5}, /*leader_silence_ms=*/100), 0);
+  EXPECT_THAT(log_, HasSubstr("no sign of life"));
+}
+
+TEST_F(SupervisorTest, ALeaderThatNeverReportsIsLeftAlone) {
+  EXPECT_EQ(run(shell("leader", "sleep 0.4"), {}, {.first_delay_ms = 1, .max_delay_ms = 5}, 100), 0);
+  EXPECT_EQ(log_, "");
+}
+
+TEST_F(SupervisorTest, ALeaderThatDoesNotStopIsKilled) {
+  stop_ = true;
+  EXPECT_EQ(run(shell("leader", "trap '' TERM; while :; do sleep 0.01; done"), {}), 6);
+  EXPECT_THAT(log_, HasSubstr("did not end within 500 ms"));
+}
+
+TEST_F(SupervisorTest, ASecondSignalKillsEverything) {
+  std::thread stopper([this] {
+    while (!fs::exists(directory_ / "deaf")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    stop_ = true;
+    kill_signal_ = SIGINT;
+  });
+  EXPECT_EQ(run(shell("leader", "trap '' TERM; echo $$ > $DIR/leader; touch $DIR/deaf; while :; do sleep 0.01; done"),
+                {shell("worker", "echo $$ > $DIR/worker; kill -STOP $$")}),
+            128 + SIGINT);
+  stopper.join();
+  EXPECT_FALSE(is_running("leader"));
+  EXPECT_FALSE(is_running("worker"));
+}
+
+// As mpirun's ranks: they outlive their parent, stopped ones included.
+TEST_F(SupervisorTest, WhatADeadChildLeavesIsKilledBeforeItStartsAgain) {
+  const auto worker = shell("worker",
+                            "if [ -e $DIR/orphan ]; then kill -0 $(cat $DIR/orphan) 2>/dev/null && touch $DIR/beside; "
+                            "touch $DIR/again; exec sleep 30; fi; "
+                            "setsid sh -c 'echo $$ > $DIR/part; mv $DIR/part $DIR/orphan; kill -STOP $$' & "
+                            "while [ ! -e $DIR/orphan ]; do sleep 0.01; done; kill -9 $$");
+  EXPECT_EQ(run(shell("leader", "while [ ! -e $DIR/again ]; do sleep 0.01; done"), {worker}), 0);
+  EXPECT_FALSE(is_running("orphan"));
+  EXPECT_FALSE(fs::exists(directory_ / "beside"));
+}
+
+TEST_F(SupervisorTest, ScratchIsNewForEveryStartAndGoneAtTheEnd) {
+  ProcessSpec worker = shell("worker",
+                             "[ -e $DIR/scratch/used ] && touch $DIR/dirty; touch $DIR/scratch/used; "
+                             "echo x >> $DIR/starts; [ $(wc -l < $DIR/starts) -ge 2 ] && touch $DIR/ready; exit 1");
+  worker.scratch = directory_ / "scratch";
+  EXPECT_EQ(run(shell("leader", "while [ ! -e $DIR/ready ]; do sleep 0.01; done"), {worker}), 0);
+  EXPECT_FALSE(fs::exists(directory_ / "dirty"));
+  EXPECT_FALSE(fs::exists(worker.scratch));
+}
+
+// When the supervisor is killed, nobody is left to tidy up: the kernel ends its children.
+TEST_F(SupervisorTest, ChildrenDieWithAKilledSupervisor) {
+  const Subreaper subreaper;  // so that their ends are seen here
+  const pid_t supervisor_pid = fork();
+  ASSERT_GE(supervisor_pid, 0);
+  if (supervisor_pid == 0) {
+    run(shell("leader", "echo $$ > $DIR/leader; exec sleep 600"),
+        {shell("worker", "echo $$ > $DIR/worker; kill -STOP $$")});
+    _exit(0);
+  }
+  while (read("leader").empty() || read("worker").empty()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  kill(supervisor_pid, SIGKILL);
+  waitpid(supervisor_pid, nullptr, 0);
+  for (const char* name : {"leader", "worker"}) {
+    const auto pid = static_cast<pid_t>(std::stol(read(name)));
+    int status = 0;
+    EXPECT_EQ(waitpid(pid, &status, 0), pid) << name;
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << name << " ended with status " << status;
+  }
 }
 
 }  // namespace

@@ -1,0 +1,66 @@
+#include "orchestrator/launch/orphans.h"
+
+#include <dirent.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace prosodia::launch {
+namespace {
+
+// The parent as /proc/PID/stat tells it: "PID (any name) STATE PPID …". 0 when the process is gone.
+pid_t parent_of(const char* pid_text) {
+  std::ifstream file(std::string("/proc/") + pid_text + "/stat");
+  std::string line;
+  if (!std::getline(file, line)) return 0;
+  const size_t name_end = line.rfind(')');
+  if (name_end == std::string::npos || name_end + 4 >= line.size()) return 0;
+  pid_t parent = 0;
+  std::from_chars(line.data() + name_end + 4, line.data() + line.size(), parent);
+  return parent;
+}
+
+std::vector<pid_t> children_of(pid_t parent) {
+  std::vector<pid_t> children;
+  DIR* proc = opendir("/proc");
+  if (proc == nullptr) return children;
+  while (const dirent* entry = readdir(proc)) {
+    pid_t pid = 0;
+    const char* end = entry->d_name + std::char_traits<char>::length(entry->d_name);
+    const auto [stop, error] = std::from_chars(entry->d_name, end, pid);
+    if (error == std::errc() && stop == end && parent_of(entry->d_name) == parent) children.push_back(pid);
+  }
+  closedir(proc);
+  return children;
+}
+
+}  // namespace
+
+Subreaper::Subreaper() { prctl(PR_SET_CHILD_SUBREAPER, 1); }
+Subreaper::~Subreaper() { prctl(PR_SET_CHILD_SUBREAPER, 0); }
+
+int kill_orphans(const std::function<bool(pid_t)>& is_ours) {
+  int found = 0;
+  for (const pid_t pid : children_of(getpid())) {
+    if (is_ours(pid)) continue;
+    ++found;
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, WNOHANG);
+  }
+  return found;
+}
+
+void end_with_parent() {
+  const pid_t parent = getppid();
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) std::_Exit(128 + SIGKILL);
+}
+
+}  // namespace prosodia::launch
