@@ -183,8 +183,12 @@ TEST_F(SupervisorTest, ALeaderThatNeverReportsIsLeftAlone) {
 }
 
 TEST_F(SupervisorTest, ALeaderThatDoesNotStopIsKilled) {
-  stop_ = true;
-  EXPECT_EQ(run(shell("leader", "trap '' TERM; while :; do sleep 0.01; done"), {}), 6);
+  std::thread stopper([this] {
+    while (!fs::exists(directory_ / "deaf")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    stop_ = true;
+  });
+  EXPECT_EQ(run(shell("leader", "trap '' TERM; touch $DIR/deaf; while :; do sleep 0.01; done"), {}), 6);
+  stopper.join();
   EXPECT_THAT(log_, HasSubstr("did not end within 500 ms"));
 }
 
