@@ -23,7 +23,16 @@ bool is_plain_file_name(std::string_view name) {
 
 Result<WeightMap> read_index(const Path& path) {
   PROSODIA_ASSIGN(const std::string text, posix_file_system().read_text(path));
-  const auto index = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  std::set<std::string> seen;
+  std::string twice;
+  const auto watch = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
+    if (event == nlohmann::json::parse_event_t::key && depth == 2 && !seen.insert(parsed.get<std::string>()).second)
+      twice = parsed.get<std::string>();
+    if (event == nlohmann::json::parse_event_t::object_end && depth == 1) seen.clear();
+    return true;
+  };
+  const auto index = nlohmann::json::parse(text, watch, /*allow_exceptions=*/false);
+  if (!twice.empty()) return fail(ErrorCode::kInvalidInput, "{}: \"{}\" appears twice", path.string(), twice);
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
     return fail(ErrorCode::kInvalidInput, "{}: expected a JSON object with \"weight_map\"", path.string());
   WeightMap map;
@@ -44,12 +53,12 @@ std::string list_some(const std::vector<std::string>& names) {
 }
 
 // Greedy, in order, never splitting a tensor.
-std::vector<std::span<const TensorView>> split(std::span<const TensorView> tensors, uint64_t max_bytes) {
-  std::vector<std::span<const TensorView>> shards;
+std::vector<std::span<const TensorSpec>> split(std::span<const TensorSpec> tensors, uint64_t max_bytes) {
+  std::vector<std::span<const TensorSpec>> shards;
   for (size_t begin = 0; begin < tensors.size();) {
-    uint64_t bytes = tensors[begin].data.size();
+    uint64_t bytes = byte_size(tensors[begin]);
     size_t end = begin + 1;
-    while (end < tensors.size() && bytes + tensors[end].data.size() <= max_bytes) bytes += tensors[end++].data.size();
+    while (end < tensors.size() && bytes + byte_size(tensors[end]) <= max_bytes) bytes += byte_size(tensors[end++]);
     shards.push_back(tensors.subspan(begin, end - begin));
     begin = end;
   }
@@ -66,6 +75,31 @@ Status remove_others(FileSystem& fs, const Path& dir, const std::set<std::string
     if (ours && !entry.is_directory && !keep.contains(entry.name)) PROSODIA_TRY(fs.remove(dir / entry.name));
   }
   return fs.sync_dir(dir);
+}
+
+tl::unexpected<Error> no_weights(const Path& dir) {
+  std::error_code ignored;
+  const bool pickled = std::filesystem::exists(dir / "pytorch_model.bin", ignored) ||
+                       std::filesystem::exists(dir / "pytorch_model.bin.index.json", ignored);
+  return fail(ErrorCode::kInvalidInput, "{}: neither {} nor {} is there: expected a Hugging Face model folder{}",
+              dir.string(), kSingle, kIndex,
+              pickled ? ". pytorch_model.bin is not read: save the model with safe_serialization=True" : "");
+}
+
+// A tensor that the index does not name, or places in another file, would be read by one program and not by the next.
+Status check_all_indexed(const Path& index, const WeightMap& weight_map,
+                         std::span<const std::shared_ptr<const SafetensorsFile>> files) {
+  std::vector<std::string> extra;
+  for (const auto& file : files) {
+    for (const TensorView& tensor : file->tensors()) {
+      const auto mapped = weight_map.find(tensor.name);
+      if (mapped == weight_map.end() || mapped->second != file->path().filename()) extra.push_back(tensor.name);
+    }
+  }
+  if (extra.empty()) return {};
+  return fail(ErrorCode::kInvalidInput,
+              "{}: {} tensors of its files are not in it, or elsewhere: {}. Fetch the model again", index.string(),
+              extra.size(), list_some(extra));
 }
 
 }  // namespace
@@ -87,6 +121,11 @@ uint64_t ShardedTensors::total_bytes() const {
   return bytes;
 }
 
+void ShardedTensors::release(std::span<const std::byte> part) const {
+  for (const auto& file : files_)
+    if (file->contains(part)) file->release(part);
+}
+
 const std::map<std::string, std::string>& ShardedTensors::metadata() const {
   static const std::map<std::string, std::string> kNone;
   return files_.empty() ? kNone : files_.front()->metadata();
@@ -97,9 +136,7 @@ Result<ShardedTensors> open_model_tensors(const Path& dir) {
   model.dir_ = dir;
   PROSODIA_ASSIGN(const bool single, posix_file_system().exists(dir / kSingle));
   PROSODIA_ASSIGN(const bool sharded, posix_file_system().exists(dir / kIndex));
-  if (!single && !sharded)
-    return fail(ErrorCode::kInvalidInput, "{}: neither {} nor {} is there: expected a Hugging Face model folder",
-                dir.string(), kSingle, kIndex);
+  if (!single && !sharded) return no_weights(dir);
   if (single) {
     PROSODIA_ASSIGN(auto file, SafetensorsFile::open(dir / kSingle));
     for (const TensorView& tensor : file->tensors()) model.by_name_.emplace(tensor.name, &tensor);
@@ -121,6 +158,7 @@ Result<ShardedTensors> open_model_tensors(const Path& dir) {
                   (dir / kIndex).string(), tensor, shard);
     model.by_name_.emplace(tensor, found);
   }
+  PROSODIA_TRY(check_all_indexed(dir / kIndex, weight_map, model.files_));
   return model;
 }
 
@@ -150,12 +188,13 @@ Status check_tensors(const ShardedTensors& model, std::span<const ExpectedTensor
   return fail(ErrorCode::kInvalidInput, "{}: the weights do not fit config.json{}", model.dir().string(), problems);
 }
 
-Status write_model_tensors(FileSystem& fs, const Path& dir, std::span<const TensorView> tensors,
-                           const std::map<std::string, std::string>& metadata, uint64_t max_shard_bytes) {
+Status write_model_tensors(FileSystem& fs, const Path& dir, std::span<const TensorSpec> tensors,
+                           const TensorProducer& producer, const std::map<std::string, std::string>& metadata,
+                           uint64_t max_shard_bytes) {
   const auto shards = split(tensors, max_shard_bytes);
   std::set<std::string> written;
   if (shards.size() == 1) {
-    PROSODIA_TRY(write_safetensors(fs, dir / kSingle, tensors, metadata));
+    PROSODIA_TRY(write_safetensors(fs, dir / kSingle, tensors, producer, metadata));
     written.insert(kSingle);
     return remove_others(fs, dir, written);
   }
@@ -163,17 +202,23 @@ Status write_model_tensors(FileSystem& fs, const Path& dir, std::span<const Tens
   WeightMap weight_map;
   for (size_t i = 0; i < shards.size(); ++i) {
     const std::string name = fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
-    for (const TensorView& tensor : shards[i]) {
+    for (const TensorSpec& tensor : shards[i]) {
       weight_map[tensor.name] = name;
-      total_bytes += tensor.data.size();
+      total_bytes += byte_size(tensor);
     }
-    PROSODIA_TRY(write_safetensors(fs, dir / name, shards[i], metadata));
+    PROSODIA_TRY(write_safetensors(fs, dir / name, shards[i], producer, metadata));
     written.insert(name);
   }
   const nlohmann::ordered_json index = {{"metadata", {{"total_size", total_bytes}}}, {"weight_map", weight_map}};
   PROSODIA_TRY(write_file_atomic(fs, dir / kIndex, index.dump(2) + "\n"));
   written.insert(kIndex);
   return remove_others(fs, dir, written);
+}
+
+Status write_model_tensors(FileSystem& fs, const Path& dir, std::span<const TensorView> tensors,
+                           const std::map<std::string, std::string>& metadata, uint64_t max_shard_bytes) {
+  const auto specs = specs_of(tensors);
+  return write_model_tensors(fs, dir, specs, producer_of(tensors), metadata, max_shard_bytes);
 }
 
 }  // namespace prosodia

@@ -24,6 +24,7 @@ class ShardedTensors {
   size_t size() const { return by_name_.size(); }
   uint64_t total_bytes() const;                                // of all tensors
   const std::map<std::string, std::string>& metadata() const;  // of the first file
+  void release(std::span<const std::byte> part) const;         // SafetensorsFile::release of the file that has it
   const std::vector<std::shared_ptr<const SafetensorsFile>>& files() const { return files_; }
   const std::filesystem::path& dir() const { return dir_; }
 
@@ -35,7 +36,7 @@ class ShardedTensors {
 };
 
 // Prefers model.safetensors, as transformers does. Shard names with separators or ".." are refused; every name of the
-// index must be in its shard.
+// index must be in its shard, and every tensor of a shard in the index.
 Result<ShardedTensors> open_model_tensors(const std::filesystem::path& dir);
 
 struct ExpectedTensor {
@@ -54,6 +55,9 @@ inline constexpr uint64_t kDefaultMaxShardBytes = 5'000'000'000;  // Hugging Fac
 // Writes `dir`/model.safetensors, or shards model-00001-of-0000N.safetensors with their index when the tensors are
 // larger than `max_shard_bytes` (a tensor is never split), in the order given. Each file is atomic and durable; files
 // of the other layout are removed last, so a reader sees the old model or the new one.
+Status write_model_tensors(FileSystem&, const std::filesystem::path& dir, std::span<const TensorSpec>,
+                           const TensorProducer& producer, const std::map<std::string, std::string>& metadata,
+                           uint64_t max_shard_bytes = kDefaultMaxShardBytes);
 Status write_model_tensors(FileSystem&, const std::filesystem::path& dir, std::span<const TensorView>,
                            const std::map<std::string, std::string>& metadata,
                            uint64_t max_shard_bytes = kDefaultMaxShardBytes);

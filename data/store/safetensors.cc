@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <numeric>
 
 #include "data/store/safetensors_header.h"
@@ -38,6 +39,14 @@ class MappedFile final : public SafetensorsFile {
   MappedFile(void* address, size_t size) : address_(address), size_(size) {}
   ~MappedFile() override {
     if (size_ > 0) ::munmap(address_, size_);
+  }
+  void release(std::span<const std::byte> part) const override {
+    if (part.empty() || !contains(part)) return;
+    // Whole pages: neighbours that share one with `part` are read again when they are needed.
+    const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+    const auto begin = reinterpret_cast<uintptr_t>(part.data()) / page * page;
+    const auto end = reinterpret_cast<uintptr_t>(part.data()) + part.size();
+    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);  // advice: a failure costs only memory
   }
   Status index_mapping(const std::filesystem::path& path) {
     path_ = path;
@@ -101,6 +110,12 @@ std::optional<uint64_t> num_elements(std::span<const int64_t> shape) {
   return product;
 }
 
+bool SafetensorsFile::contains(std::span<const std::byte> part) const {
+  const std::less_equal<const std::byte*> not_after;
+  return not_after(bytes_of_file_.data(), part.data()) &&
+         not_after(part.data() + part.size(), bytes_of_file_.data() + bytes_of_file_.size());
+}
+
 const TensorView* SafetensorsFile::find(std::string_view name) const {
   const auto it = by_name_.find(name);
   return it == by_name_.end() ? nullptr : &tensors_[it->second];
@@ -108,6 +123,7 @@ const TensorView* SafetensorsFile::find(std::string_view name) const {
 
 Status SafetensorsFile::index(std::span<const std::byte> file) {
   const std::string where = path_.string();
+  bytes_of_file_ = file;
   uint64_t header_bytes = 0;
   if (file.size() < sizeof(header_bytes))
     return fail(ErrorCode::kInvalidInput, "{}: {} bytes are too few for a safetensors file", where, file.size());

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -51,18 +52,44 @@ class SafetensorsFile {
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::filesystem::path& path() const { return path_; }
 
+  bool contains(std::span<const std::byte> part) const;  // is it a part of this file's bytes?
+  // Lets go of the memory that holds `part` (a part of this file) of a mapped file; a later access reads the disk
+  // again. Whoever copies a large file calls it behind itself, so that file and copy are never resident together.
+  virtual void release(std::span<const std::byte> part) const { static_cast<void>(part); }
+
  protected:
   SafetensorsFile() = default;
   Status index(std::span<const std::byte> file);  // all checks; fills the members
   std::filesystem::path path_;
+  std::span<const std::byte> bytes_of_file_;
   std::vector<TensorView> tensors_;
   std::unordered_map<std::string_view, size_t> by_name_;  // keys point into tensors_
   std::map<std::string, std::string> metadata_;
 };
 
+// What a file's header says of a tensor; enough to lay out the file before any element is there.
+struct TensorSpec {
+  std::string name;
+  DType dtype = DType::F32;
+  std::vector<int64_t> shape;
+};
+uint64_t byte_size(const TensorSpec&);  // aborts when the shape is negative or overflows
+
+// Hands a tensor's bytes to `sink`, in order, in as many pieces as it likes: what is written is never held whole.
+using ByteSink = std::function<Status(std::span<const std::byte>)>;
+using TensorProducer = std::function<Status(const TensorSpec&, const ByteSink& sink)>;
+
 // Byte-identical to Hugging Face's writer: dtype descending by size, then name; header space-padded to 8. Atomic and
-// durable (atomic_file.h). Two tensors of one name or a shape that disagrees with its bytes abort: our bug.
+// durable (atomic_file.h). Asks `producer` for each tensor once, in the order of the file. Two tensors of one name, or
+// a producer whose bytes do not fill its shape, abort: our bug.
+Status write_safetensors(FileSystem&, const std::filesystem::path&, std::span<const TensorSpec>,
+                         const TensorProducer& producer, const std::map<std::string, std::string>& metadata);
+// The same with bytes that are in memory.
 Status write_safetensors(FileSystem&, const std::filesystem::path&, std::span<const TensorView>,
                          const std::map<std::string, std::string>& metadata);
+
+// For writers built on the first form.
+std::vector<TensorSpec> specs_of(std::span<const TensorView>);
+TensorProducer producer_of(std::span<const TensorView>);  // the views must outlive it
 
 }  // namespace prosodia

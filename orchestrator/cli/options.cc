@@ -14,19 +14,19 @@ namespace {
 
 namespace po = boost::program_options;
 
-const OptionSpec* find_spec(std::string_view name) {
-  for (const OptionSpec& spec : option_table()) {
-    if (spec.name == name) return &spec;
-  }
-  return nullptr;
-}
-
 std::vector<const OptionSpec*> specs_of(uint32_t command) {
   std::vector<const OptionSpec*> specs;
   for (const OptionSpec& spec : option_table()) {
     if (spec.commands & command) specs.push_back(&spec);
   }
   return specs;
+}
+
+const OptionSpec* find_spec(std::string_view name, uint32_t command) {
+  for (const OptionSpec& spec : option_table()) {
+    if (spec.name == name && (spec.commands & command)) return &spec;
+  }
+  return nullptr;
 }
 
 std::vector<std::string> split(std::string_view text, char separator) {
@@ -103,10 +103,8 @@ using Values = std::map<std::string, std::string, std::less<>>;
 Status store(const po::option& option, uint32_t command, std::string_view where, Values& values) {
   std::string name = option.string_key;
   std::replace(name.begin(), name.end(), '-', '_');
-  const OptionSpec* spec = find_spec(name);
-  if (option.unregistered || spec == nullptr || !(spec->commands & command)) {
-    return unknown_option(option.string_key, command, where);
-  }
+  const OptionSpec* spec = find_spec(name, command);
+  if (option.unregistered || spec == nullptr) return unknown_option(option.string_key, command, where);
   const std::string value =
       option.value.empty() ? (spec->kind == OptionKind::kFlag ? "true" : "") : option.value.front();
   const bool repeated = values.contains(name);

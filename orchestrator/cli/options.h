@@ -33,6 +33,7 @@ enum CommandBit : uint32_t {
   kInfer = 1u << 8,
   kScore = 1u << 9,
   kReport = 1u << 10,
+  kExport = 1u << 11,
 };
 
 struct OptionSpec {
@@ -48,6 +49,8 @@ struct OptionSpec {
   const char* choices = "";                  // "a|b|c", for text
 };
 
+// A name may stand in several rows when no command is in two of them: the same word with other choices or another
+// default.
 std::span<const OptionSpec> option_table();
 
 // Parsed values of one command, every option of the command present (default or given).

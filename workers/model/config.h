@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "data/base/status.h"
+#include "data/store/safetensors.h"
 
 namespace prosodia {
 
@@ -76,5 +77,9 @@ struct ModelConfig {
   // Tensor name prefix in files of this layout: "thinker." or "".
   std::string tensor_prefix() const { return layout == ModelLayout::kOmni ? "thinker." : ""; }
 };
+
+// Write one fact into a config.json of any layout, wherever the file already states it, in its own spelling.
+void set_dtype(nlohmann::json& config, DType dtype);  // `dtype` or `torch_dtype`; F64, F32, F16 or BF16
+void set_tied(nlohmann::json& config, bool tied);     // `tie_word_embeddings`
 
 }  // namespace prosodia

@@ -1,4 +1,5 @@
 // Writing config.json.
+#include "data/base/check.h"
 #include "workers/model/config.h"
 
 namespace prosodia {
@@ -49,7 +50,53 @@ json audio_json(const AudioConfig& audio) {
           {"activation_dropout", 0.0}};
 }
 
+std::string_view dtype_name(DType dtype) {
+  switch (dtype) {
+    case DType::F64:
+      return "float64";
+    case DType::F16:
+      return "float16";
+    case DType::BF16:
+      return "bfloat16";
+    default:
+      PROSODIA_CHECK(dtype == DType::F32, "{} is no dtype of a model", name(dtype));
+      return "float32";
+  }
+}
+
+// The objects of a config.json that describe the tensors we hold: the root, the Thinker, its text and audio parts.
+std::vector<json*> own_objects(json& root) {
+  std::vector<json*> objects = {&root};
+  const auto add = [&](json& parent, const char* key) -> json* {
+    if (!parent.contains(key) || !parent[key].is_object()) return nullptr;
+    objects.push_back(&parent[key]);
+    return &parent[key];
+  };
+  json* thinker = add(root, "thinker_config");
+  for (const char* key : {"text_config", "audio_config"}) add(thinker ? *thinker : root, key);
+  return objects;
+}
+
 }  // namespace
+
+void set_dtype(json& config, DType dtype) {
+  bool stated = false;
+  for (json* object : own_objects(config)) {
+    for (const char* key : {"dtype", "torch_dtype"}) {
+      if (!object->contains(key)) continue;
+      (*object)[key] = dtype_name(dtype);
+      stated |= object == &config;
+    }
+  }
+  if (!stated) config["dtype"] = dtype_name(dtype);
+}
+
+void set_tied(json& config, bool tied) {
+  json& thinker = config.contains("thinker_config") ? config["thinker_config"] : config;
+  thinker["tie_word_embeddings"] = tied;
+  if (const auto text = thinker.find("text_config"); text != thinker.end() && text->contains("tie_word_embeddings"))
+    (*text)["tie_word_embeddings"] = tied;
+}
 
 nlohmann::json ModelConfig::to_json() const {
   if (!source.is_null()) return source;

@@ -31,10 +31,4 @@ Result<std::shared_ptr<Model>> load_model(const std::filesystem::path& model_dir
   return std::shared_ptr<Model>(std::move(model));
 }
 
-Status export_model(const Model& model, const std::filesystem::path& source_dir,
-                    const std::filesystem::path& target_dir) {
-  PROSODIA_TRY(copy_model_files(source_dir, target_dir));
-  return model.save(target_dir);
-}
-
 }  // namespace prosodia

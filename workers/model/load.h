@@ -18,8 +18,5 @@ struct ModelOptions {
 
 // kUsage for an unknown dtype or device, or a GPU that is not there; otherwise as Model::load.
 Result<std::shared_ptr<Model>> load_model(const std::filesystem::path& model_dir, const ModelOptions& options = {});
-// Model::save and the tokenizer, preprocessor and generation files of `source_dir`: a folder that can be loaded again.
-Status export_model(const Model& model, const std::filesystem::path& source_dir,
-                    const std::filesystem::path& target_dir);
 
 }  // namespace prosodia

@@ -81,8 +81,9 @@ class Model {
   const std::vector<NamedParameter>& parameters() const;
   const at::Tensor* find(std::string_view name) const;  // a parameter by name; nullptr when there is none
 
-  // Writes a Hugging Face folder: model.safetensors and config.json (same layout and prefix as loaded; tensors we do
-  // not interpret, such as `visual.*` or `talker.*`, are copied through). Tokenizer files: copy_model_files() below.
+  // Writes model.safetensors (or shards) and config.json: same layout and prefix as loaded, every key of the config
+  // kept. Tensors that no forward reads (`visual.*`, `talker.*`, `token2wav.*`) are not written again: base_model.json
+  // says where they are, and export.h completes the folder. Tokenizer files: copy_model_files() below.
   Status save(const std::filesystem::path& model_dir) const;
 
   at::Tensor encode_audio(std::span<const LogMel* const> clips) const;  // [N, C]; N = sum of num_audio_tokens

@@ -3,7 +3,7 @@
 
 #include <optional>
 
-#include "data/store/model_tensors.h"
+#include "workers/model/base_model.h"
 #include "workers/model/model.h"
 #include "workers/model/model_parts.h"
 
@@ -20,9 +20,9 @@ struct Model::Impl {
   AudioWeights audio;
   DecoderWeights decoder;
   std::vector<NamedParameter> parameters;
-  std::vector<NamedParameter> unused;    // tensors of our layout that no forward reads
-  std::optional<ShardedTensors> source;  // keeps the mapping alive: save() copies what we do not interpret
-  at::Tensor sinusoids_PA;               // [n_window, d_model], model dtype
+  std::vector<NamedParameter> unused;  // tensors of our layout that no forward reads
+  std::optional<BaseModel> base;       // the folder whose other tensors belong to this model; saves record it
+  at::Tensor sinusoids_PA;             // [n_window, d_model], model dtype
   ops::RopeTable rope;
 
   // Puts a leaf tensor in its slot and into the right list.

@@ -22,6 +22,8 @@ constexpr Command kCommands[] = {
      run_infer},
     {"score", kScore, "prosodia score --model DIR --input F.jsonl --output O.jsonl",
      "log-probabilities of the last assistant turn of each row", run_score},
+    {"export", kExport, "prosodia export --model DIR|RUN/checkpoints/step-NNNNNN --output_dir DIR",
+     "a complete Hugging Face folder from a model or a checkpoint", run_export},
     {"report", kReport, "prosodia report --run RUN", "curves.svg and report.html of a run, drawn anew", run_report},
     {"coordinator", kRole, "prosodia coordinator --config RUN/config.ini",
      "one role of a run: plans, leases, journals, reports", run_coordinator_role},

@@ -4,7 +4,7 @@
 
 #include <cstdio>
 #include <fstream>
-#include <set>
+#include <map>
 
 namespace prosodia::cli {
 namespace {
@@ -87,19 +87,27 @@ TEST(Options, DigestSeesResultsAndNothingElse) {
 }
 
 TEST(OptionTable, EntriesAreSane) {
-  std::set<std::string> names;
+  std::map<std::string, uint32_t> commands_of;  // a name may have several rows, a command one of them
   for (const OptionSpec& spec : option_table()) {
-    EXPECT_TRUE(names.insert(spec.name).second) << spec.name;
+    EXPECT_EQ(commands_of[spec.name] & spec.commands, 0u) << spec.name;
+    commands_of[spec.name] |= spec.commands;
     EXPECT_NE(spec.commands, 0u) << spec.name;
     EXPECT_GT(std::string_view(spec.help).size(), 8u) << spec.name;
     // A default passes its own check.
-    for (uint32_t bit = 1; bit <= kReport; bit <<= 1) {
+    for (uint32_t bit = 1; bit <= kExport; bit <<= 1) {
       if ((spec.commands & bit) && *spec.default_value) {
         EXPECT_TRUE(parse(bit, {fmt::format("--{}", spec.name), spec.default_value})) << spec.name;
         break;
       }
     }
   }
+}
+
+TEST(OptionTable, OneNameMayMeanAnotherChoiceElsewhere) {
+  EXPECT_EQ(parse(kExport, {"--dtype", "auto"})->text("dtype"), "auto");
+  EXPECT_EQ(parse(kExport, {})->text("dtype"), "auto");
+  EXPECT_EQ(parse(kInfer, {})->text("dtype"), "float32");
+  EXPECT_THAT(error_of(kInfer, {"--dtype", "auto"}), HasSubstr("float32, bfloat16"));
 }
 
 TEST(OptionTable, HelpShowsGroupsDefaultsAndChoices) {
