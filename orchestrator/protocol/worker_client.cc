@@ -7,6 +7,7 @@
 
 #include "data/base/check.h"
 #include "orchestrator/protocol/client_core.h"
+#include "orchestrator/protocol/socket_events.h"
 #include "orchestrator/protocol/transport.h"
 
 namespace prosodia::protocol {
@@ -14,6 +15,7 @@ namespace {
 
 constexpr int kGoodbyeLingerMs = 200;
 constexpr int64_t kRereadEndpointMs = 3000;
+constexpr uint64_t kRefusalsBeforeGivingUp = 3;  // of our key, before the first Welcome
 
 std::string read_first_line(const std::string& path) {
   std::ifstream file(path);
@@ -32,12 +34,14 @@ struct WorkerClient::Impl {
         endpoint(options.endpoint) {}
 
   Status dial();
+  void watch_connection();
   void redial_if_moved(int64_t now_ms);
   void loop();
   void send(const ClientCore::Frames& frames);
   template <class M>
   Status submit(LeaseId lease, const M& message);
-  Status failed() const;  // with the mutex held
+  Status failed() const;     // with the mutex held
+  Status no_answer() const;  // likewise
 
   const WorkerClientOptions options;
   const WorkerEpoch epoch;
@@ -49,33 +53,60 @@ struct WorkerClient::Impl {
   ClientCore core;
   ClientCore::Frames outbox;
   bool stopping = false;
+  ConnectionCounts connections;  // of all dials
+  uint64_t dials = 0;
 
   // I/O thread only (dial() runs before it starts).
   std::string endpoint;
   zmq::socket_t socket;
+  std::unique_ptr<SocketEvents> events;
   int64_t next_reread_ms = 0;
   std::thread thread;
 };
 
+// Also when dialling again: the allow-list is read anew, and of several keys of the coordinator the next is tried.
 Status WorkerClient::Impl::dial() {
+  events.reset();
+  socket.close();
   SocketOptions socket_options;
   socket_options.max_message_bytes = kMaxPayloadFromCoordinator + kFrameHeaderBytes;
+  socket_options.set_heartbeat(options.heartbeat.count());
+  PROSODIA_TRY(set_server_key(socket_options, options.credentials, Principal::kCoordinator, dials));
+  {
+    const std::lock_guard lock(mutex);
+    ++dials;
+  }
   PROSODIA_ASSIGN(socket,
                   connect_dealer(context, endpoint, make_routing_id(options.name, epoch.value), socket_options));
+  events = std::make_unique<SocketEvents>(context, socket, 0);
   return {};
 }
 
+void WorkerClient::Impl::watch_connection() {
+  if (!events) return;
+  const ConnectionCounts before = events->counts();
+  events->drain();
+  const ConnectionCounts& now = events->counts();
+  if (now.handshakes_failed == before.handshakes_failed) return;
+  {
+    const std::lock_guard lock(mutex);
+    connections.handshakes_failed += now.handshakes_failed - before.handshakes_failed;
+    connections.keys_refused += now.keys_refused - before.keys_refused;
+  }
+  changed.notify_all();
+}
+
 void WorkerClient::Impl::redial_if_moved(int64_t now_ms) {
-  if (options.endpoint_file.empty() || now_ms < next_reread_ms) return;
+  if (now_ms < next_reread_ms || (options.endpoint_file.empty() && !options.credentials)) return;
   next_reread_ms = now_ms + kRereadEndpointMs;
   {
     const std::lock_guard lock(mutex);
     if (core.silent_ms(now_ms) < kRereadEndpointMs) return;
   }
-  const std::string moved = read_first_line(options.endpoint_file);
-  if (moved.empty() || moved == endpoint) return;
-  endpoint = moved;
-  socket.close();
+  const std::string moved = options.endpoint_file.empty() ? "" : read_first_line(options.endpoint_file);
+  const bool has_moved = !moved.empty() && moved != endpoint;
+  if (!has_moved && !options.credentials) return;
+  if (has_moved) endpoint = moved;
   (void)dial();  // a malformed endpoint leaves no socket; the silence then ends in kUnavailable
 }
 
@@ -85,10 +116,11 @@ void WorkerClient::Impl::send(const ClientCore::Frames& frames) {
 }
 
 void WorkerClient::Impl::loop() {
+  int64_t poll_ms = 5;
   while (true) {
     zmq::pollitem_t items[] = {{nullptr, wakeup.fd(), ZMQ_POLLIN, 0},
                                {socket ? socket.handle() : nullptr, 0, ZMQ_POLLIN, 0}};
-    poll_sockets(std::span(items).first(socket ? 2 : 1), std::chrono::milliseconds(ClientCore::kPollIntervalMs));
+    poll_sockets(std::span(items).first(socket ? 2 : 1), std::chrono::milliseconds(poll_ms));
     wakeup.drain();
     std::vector<RoutedFrame> received;
     while (socket) {
@@ -109,13 +141,16 @@ void WorkerClient::Impl::loop() {
       append(core.poll(now_ms));
       stop = stopping;
       if (stop) append(core.goodbye("the worker ends"));
+      poll_ms = core.poll_interval_ms();
     }
     if (!received.empty()) changed.notify_all();
     send(out);
     if (stop) break;
+    watch_connection();
     redial_if_moved(now_ms);
   }
   if (socket) socket.set(zmq::sockopt::linger, kGoodbyeLingerMs);
+  events.reset();
   socket.close();
 }
 
@@ -153,15 +188,33 @@ Result<std::unique_ptr<WorkerClient>> WorkerClient::connect(WorkerClientOptions 
   state.thread = std::thread([&state] { state.loop(); });
   std::unique_ptr<WorkerClient> client(new WorkerClient(std::move(impl)));
   std::unique_lock lock(state.mutex);
-  const bool answered = state.changed.wait_for(lock, state.options.connect_timeout,
-                                               [&] { return state.core.state() != ClientState::kHelloSent; });
+  const auto is_refused = [&] { return state.connections.keys_refused >= kRefusalsBeforeGivingUp; };
+  (void)state.changed.wait_for(lock, state.options.connect_timeout,
+                               [&] { return state.core.state() != ClientState::kHelloSent || is_refused(); });
   PROSODIA_TRY(state.failed());
-  if (!answered) {
-    return fail(ErrorCode::kUnavailable,
-                "no answer from the coordinator at {} within {} ms: is it running, and is the address right?",
-                state.options.endpoint, state.options.connect_timeout.count());
+  if (state.core.state() == ClientState::kLive) return client;
+  if (is_refused()) {
+    return fail(
+        ErrorCode::kUsage,
+        "the coordinator at {} refused the key of {}: its allow-list has no such key for the role {}. Next: add "
+        "the public key there, or start with the right --keys",
+        state.options.endpoint, state.options.name, name(state.options.role));
   }
-  return client;
+  return tl::unexpected(state.no_answer().error());
+}
+
+Status WorkerClient::Impl::no_answer() const {
+  std::string_view hint;
+  if (connections.handshakes_failed > 0) {
+    hint =
+        options.credentials
+            ? " Something there fails the encrypted handshake: does it have the coordinator's key of our allow-list, "
+              "and was it started with --keys?"
+            : " Something there fails the handshake: was the coordinator started with --keys, and this worker without?";
+  }
+  return fail(ErrorCode::kUnavailable,
+              "no answer from the coordinator at {} within {} ms: is it running, and is the address right?{}",
+              options.endpoint, options.connect_timeout.count(), hint);
 }
 
 WorkerClient::~WorkerClient() {
@@ -195,6 +248,11 @@ Result<std::optional<Task>> WorkerClient::next_task(std::chrono::milliseconds wa
                 impl_->options.endpoint, silent_ms);
   }
   return std::optional<Task>{};
+}
+
+std::vector<LeaseId> WorkerClient::take_cancelled() {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->core.take_cancelled();
 }
 
 void WorkerClient::report_progress(LeaseId lease, uint64_t counter) {
@@ -234,6 +292,7 @@ WorkerClient::Stats WorkerClient::stats() const {
   const std::lock_guard lock(impl_->mutex);
   Stats stats = impl_->core.stats();
   stats.unacked = impl_->core.unacked();
+  stats.dials = impl_->dials;
   return stats;
 }
 

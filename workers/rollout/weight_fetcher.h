@@ -21,6 +21,7 @@ class Model;
 struct WeightFetcherOptions {
   std::chrono::milliseconds timeout{10'000};
   std::chrono::milliseconds retry_min{100}, retry_max{5'000};
+  protocol::CredentialsPtr credentials;  // the rollout role's keys; nullptr = plaintext
 };
 
 class WeightFetcher {

@@ -25,6 +25,8 @@ constexpr Command kCommands[] = {
     {"export", kExport, "prosodia export --model DIR|RUN/checkpoints/step-NNNNNN --output_dir DIR",
      "a complete Hugging Face folder from a model or a checkpoint", run_export},
     {"report", kReport, "prosodia report --run RUN", "curves.svg and report.html of a run, drawn anew", run_report},
+    {"keygen", kKeygen, "prosodia keygen --output_dir KEYS [--rotate ROLE]",
+     "key pairs of the roles and their allow-list, for --keys", run_keygen},
     {"coordinator", kRole, "prosodia coordinator --config RUN/config.ini",
      "one role of a run: plans, leases, journals, reports", run_coordinator_role},
     {"learner", kRole, "mpirun -n L prosodia learner --config RUN/config.ini", "one role of a run: GRPO updates",

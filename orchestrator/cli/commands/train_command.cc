@@ -7,6 +7,7 @@
 #include "orchestrator/cli/commands/command.h"
 #include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/cli/commands/mpirun.h"
+#include "orchestrator/cli/commands/role_keys.h"
 #include "orchestrator/cli/commands/roles.h"
 #include "orchestrator/cli/commands/run_config.h"
 #include "orchestrator/coordinator/coordinator.h"
@@ -28,6 +29,7 @@ using launch::Role;
 Status probe_inputs(const Options& options) {
   PROSODIA_TRY(grpo_options(options));
   PROSODIA_TRY(reward_options(options));
+  PROSODIA_TRY(check_network_options(options));
   PROSODIA_TRY(ModelConfig::load(options.text("model")));
   PROSODIA_ASSIGN(const auto samples, read_dataset(options.text("dataset")));
   for (const Sample& sample : samples) {
