@@ -22,7 +22,6 @@ Result<std::unique_ptr<Listener>> listen_on(zmq::context_t& context, const Coord
   listener.admitted = {Principal::kLearner, Principal::kRollout, Principal::kReward};
   listener.limits = options.peer_limits;
   listener.socket.max_message_bytes = protocol::kMaxPayloadFromWorker + protocol::kFrameHeaderBytes;
-  listener.socket.set_heartbeat(options.run.heartbeat_ms);
   return Listener::open(context, listener);
 }
 

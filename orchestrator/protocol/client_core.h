@@ -46,6 +46,8 @@ class ClientCore {
   Frames poll(int64_t now_ms);
   int64_t poll_interval_ms() const;  // a quarter of the heartbeat, 5 … 50
 
+  int64_t heartbeat_period_ms() const;  // the coordinator's, once it has said so
+
   std::optional<Task> take_task();
   std::vector<LeaseId> take_cancelled();
   void report_progress(LeaseId lease, uint64_t counter);
@@ -85,7 +87,6 @@ class ClientCore {
   template <class M>
   void queue_decoded(const FrameView& view);
   void on_cancel(LeaseId lease);
-  int64_t heartbeat_period_ms() const;
   void settle(uint64_t seq);
   void finish_lease(LeaseId lease);
   int64_t jittered(int64_t delay_ms);

@@ -5,7 +5,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <climits>
 
@@ -20,9 +19,10 @@ void apply_options(zmq::socket_t& socket, const SocketOptions& options) {
   socket.set(zmq::sockopt::handshake_ivl, options.handshake_ms);
   socket.set(zmq::sockopt::reconnect_ivl, options.reconnect_ms);
   socket.set(zmq::sockopt::reconnect_ivl_max, options.reconnect_max_ms);
-  socket.set(zmq::sockopt::heartbeat_ivl, options.heartbeat_ms);
-  socket.set(zmq::sockopt::heartbeat_timeout, options.heartbeat_timeout_ms);
-  socket.set(zmq::sockopt::heartbeat_ttl, options.heartbeat_timeout_ms);
+  socket.set(zmq::sockopt::tcp_keepalive, 1);
+  socket.set(zmq::sockopt::tcp_keepalive_idle, options.keepalive_idle_s);
+  socket.set(zmq::sockopt::tcp_keepalive_intvl, 5);
+  socket.set(zmq::sockopt::tcp_keepalive_cnt, 3);
   socket.set(zmq::sockopt::sndhwm, options.high_water_messages);
   socket.set(zmq::sockopt::rcvhwm, options.high_water_messages);
 }
@@ -81,13 +81,6 @@ std::optional<RoutedFrame> receive_parts(zmq::socket_t& socket, bool routed, uin
 
 }  // namespace
 
-void SocketOptions::set_heartbeat(int64_t period_ms) {
-  constexpr int64_t kMinTimeoutMs = 1000;  // below, a busy machine looks like a broken network
-  heartbeat_ms = static_cast<int>(std::clamp<int64_t>(period_ms, 50, INT_MAX / 8));
-  heartbeat_timeout_ms = static_cast<int>(std::max<int64_t>(4 * int64_t{heartbeat_ms}, kMinTimeoutMs));
-  handshake_ms = std::clamp(heartbeat_timeout_ms, 2000, 30'000);
-}
-
 bool is_loopback(const std::string& endpoint) {
   return endpoint.starts_with("tcp://127.") || endpoint.starts_with("tcp://localhost:") ||
          endpoint.starts_with("tcp://[::1]:") || endpoint.starts_with("ipc://") || endpoint.starts_with("inproc://");
@@ -121,6 +114,9 @@ Result<zmq::socket_t> bind_router(zmq::context_t& context, const std::string& en
     apply_options(socket, options);
     secure_server(socket, options);
     socket.set(zmq::sockopt::router_mandatory, 1);
+    // A worker that dials anew must not be kept out by its own half-open connection. Nobody else knows its routing id,
+    // which ends in 64 random bits.
+    socket.set(zmq::sockopt::router_handover, 1);
     socket.bind(endpoint);
     return socket;
   } catch (const zmq::error_t& error) {

@@ -4,6 +4,11 @@
 // uses it; contexts are shared. Failure rule: zmq exceptions end here; they come back as kUnavailable with the
 // endpoint.
 //
+// ZeroMQ's own heartbeats (HEARTBEAT_IVL) stay off: in libzmq 4.3 they abort the process when a connection ends while
+// its input is held back (libzmq issues 4364, 4767), and a peer can bring that about. The control protocol has
+// heartbeats of its own, and WorkerClient dials anew when they stop; TCP keep-alive clears away the connections of dead
+// hosts.
+//
 // Encryption: with SocketOptions::credentials a socket speaks CURVE and nothing else. Servers need a Gatekeeper in the
 // same context before they bind (Listener does both).
 #pragma once
@@ -26,15 +31,10 @@ struct SocketOptions {
   int handshake_ms = 5000;                      // HANDSHAKE_IVL: silent peers do not hold a connection
   int reconnect_ms = 50;                        // RECONNECT_IVL, doubling up to …
   int reconnect_max_ms = 2000;                  // … RECONNECT_IVL_MAX
-  int heartbeat_ms = 2000;                      // HEARTBEAT_IVL: finds half-open TCP connections
-  int heartbeat_timeout_ms = 10000;             // HEARTBEAT_TIMEOUT and _TTL
+  int keepalive_idle_s = 10;                    // TCP keep-alive: finds dead hosts behind idle connections
   int high_water_messages = 1000;               // SNDHWM, RCVHWM, per peer: a backstop; credits bound the real traffic
   CredentialsPtr credentials;                   // CURVE; nullptr = plaintext
   std::string server_key;                       // connect_dealer with credentials: the only server key accepted (Z85)
-
-  // Connection-level heartbeats for a protocol whose peers speak every `period_ms`: a half-open connection is closed,
-  // and dialled anew, within about four periods.
-  void set_heartbeat(int64_t period_ms);
 };
 
 // ROUTER with ROUTER_MANDATORY (unroutable messages are errors, not silence). `endpoint` like "tcp://127.0.0.1:*".

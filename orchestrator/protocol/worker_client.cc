@@ -1,5 +1,6 @@
 #include "orchestrator/protocol/worker_client.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <fstream>
 #include <mutex>
@@ -14,8 +15,8 @@ namespace prosodia::protocol {
 namespace {
 
 constexpr int kGoodbyeLingerMs = 200;
-constexpr int64_t kRereadEndpointMs = 3000;
-constexpr uint64_t kRefusalsBeforeGivingUp = 3;  // of our key, before the first Welcome
+constexpr int64_t kSilentPeriods = 4;  // heartbeats; then the connection is given up and a new one made
+constexpr int64_t kMaxRedialMs = 5000;
 
 std::string read_first_line(const std::string& path) {
   std::ifstream file(path);
@@ -35,7 +36,7 @@ struct WorkerClient::Impl {
 
   Status dial();
   void watch_connection();
-  void redial_if_moved(int64_t now_ms);
+  void redial_if_silent(int64_t now_ms);
   void loop();
   void send(const ClientCore::Frames& frames);
   template <class M>
@@ -60,7 +61,7 @@ struct WorkerClient::Impl {
   std::string endpoint;
   zmq::socket_t socket;
   std::unique_ptr<SocketEvents> events;
-  int64_t next_reread_ms = 0;
+  int64_t redial_pause_ms = 0, next_dial_ms = 0;
   std::thread thread;
 };
 
@@ -70,7 +71,6 @@ Status WorkerClient::Impl::dial() {
   socket.close();
   SocketOptions socket_options;
   socket_options.max_message_bytes = kMaxPayloadFromCoordinator + kFrameHeaderBytes;
-  socket_options.set_heartbeat(options.heartbeat.count());
   PROSODIA_TRY(set_server_key(socket_options, options.credentials, Principal::kCoordinator, dials));
   {
     const std::lock_guard lock(mutex);
@@ -96,17 +96,25 @@ void WorkerClient::Impl::watch_connection() {
   changed.notify_all();
 }
 
-void WorkerClient::Impl::redial_if_moved(int64_t now_ms) {
-  if (now_ms < next_reread_ms || (options.endpoint_file.empty() && !options.credentials)) return;
-  next_reread_ms = now_ms + kRereadEndpointMs;
+// A connection may be half open, refused for good by libzmq (which does not dial again after damaged bytes), or lead to
+// where the coordinator no longer is. So when it is silent for too long, a new one is made to where it is now; from try
+// to try the pause doubles.
+void WorkerClient::Impl::redial_if_silent(int64_t now_ms) {
+  int64_t silent_ms = 0, patience_ms = 0;
   {
     const std::lock_guard lock(mutex);
-    if (core.silent_ms(now_ms) < kRereadEndpointMs) return;
+    silent_ms = core.silent_ms(now_ms);
+    patience_ms = kSilentPeriods * core.heartbeat_period_ms();
   }
+  if (silent_ms < patience_ms) {
+    redial_pause_ms = patience_ms;
+    return;
+  }
+  if (now_ms < next_dial_ms) return;
+  redial_pause_ms = std::min(std::max(redial_pause_ms, patience_ms) * 2, std::max(kMaxRedialMs, patience_ms));
+  next_dial_ms = now_ms + redial_pause_ms;
   const std::string moved = options.endpoint_file.empty() ? "" : read_first_line(options.endpoint_file);
-  const bool has_moved = !moved.empty() && moved != endpoint;
-  if (!has_moved && !options.credentials) return;
-  if (has_moved) endpoint = moved;
+  if (!moved.empty()) endpoint = moved;
   (void)dial();  // a malformed endpoint leaves no socket; the silence then ends in kUnavailable
 }
 
@@ -147,7 +155,7 @@ void WorkerClient::Impl::loop() {
     send(out);
     if (stop) break;
     watch_connection();
-    redial_if_moved(now_ms);
+    redial_if_silent(now_ms);
   }
   if (socket) socket.set(zmq::sockopt::linger, kGoodbyeLingerMs);
   events.reset();
@@ -188,7 +196,7 @@ Result<std::unique_ptr<WorkerClient>> WorkerClient::connect(WorkerClientOptions 
   state.thread = std::thread([&state] { state.loop(); });
   std::unique_ptr<WorkerClient> client(new WorkerClient(std::move(impl)));
   std::unique_lock lock(state.mutex);
-  const auto is_refused = [&] { return state.connections.keys_refused >= kRefusalsBeforeGivingUp; };
+  const auto is_refused = [&] { return state.connections.keys_refused > 0; };
   (void)state.changed.wait_for(lock, state.options.connect_timeout,
                                [&] { return state.core.state() != ClientState::kHelloSent || is_refused(); });
   PROSODIA_TRY(state.failed());

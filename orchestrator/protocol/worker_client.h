@@ -35,7 +35,7 @@ namespace prosodia::protocol {
 
 struct WorkerClientOptions {
   std::string endpoint;  // coordinator's control endpoint, "tcp://127.0.0.1:5555"
-  // RUN/coordinator.endpoint, or empty. Read again while the coordinator is silent, in case it restarted elsewhere.
+  // RUN/coordinator.endpoint, or empty. Read again when dialling anew, in case the coordinator restarted elsewhere.
   std::string endpoint_file;
   Role role = Role::kRollout;
   std::string name;            // unique in the run: "rollout-0", "learner"
@@ -95,7 +95,7 @@ class WorkerClient {
 
   struct Stats {
     uint64_t acked = 0, refused = 0, resent = 0, reconnects = 0, dropped_tasks = 0, bad_frames = 0, cancelled = 0;
-    uint64_t dials = 0;  // sockets opened; more than 1 when the coordinator moved or its key is rotated
+    uint64_t dials = 0;  // connections made because of silence, and the first
     size_t unacked = 0;
   };
   Stats stats() const;

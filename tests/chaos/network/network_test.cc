@@ -1,10 +1,17 @@
 // A whole run, real sockets, and a network that misbehaves between workers, coordinator and learner. Each test ends in
 // the digest of the undisturbed run. What the proxies do is drawn from a printed seed.
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cstdlib>
+#include <deque>
 #include <fstream>
+#include <optional>
 
+#include "data/base/philox.h"
+#include "orchestrator/protocol/socket_events.h"
 #include "orchestrator/protocol/transport.h"
 #include "tests/support/chaos_proxy.h"
 #include "tests/support/fake_cluster.h"
@@ -62,21 +69,22 @@ struct ProxiedRun {
   std::function<void(const core::RunCore&)> on_tick;
 };
 
-Digest undisturbed_digest() {
-  static const Digest digest = [] {
-    FakeCluster calm("network_calm");
-    const Status status = calm.coordinate();
-    EXPECT_TRUE(status) << status.error().message;
-    return calm.final_digest();
-  }();
-  return digest;
+// Of the same run without proxies: the size of the weights decides their digests, and so what is sampled.
+Digest undisturbed_digest(size_t weights_bytes) {
+  static std::map<size_t, Digest> known;
+  if (const auto found = known.find(weights_bytes); found != known.end()) return found->second;
+  FakeCluster calm("network_calm");
+  calm.weights_bytes = weights_bytes;
+  const Status status = calm.coordinate();
+  EXPECT_TRUE(status) << status.error().message;
+  return known[weights_bytes] = calm.final_digest();
 }
 
 void expect_same_result(ProxiedRun& run) {
   const Status status = run.cluster.coordinate();
   ASSERT_TRUE(status) << status.error().message;
   run.cluster.stop_workers();
-  EXPECT_EQ(run.cluster.final_digest(), undisturbed_digest());
+  EXPECT_EQ(run.cluster.final_digest(), undisturbed_digest(run.cluster.weights_bytes));
 }
 
 std::filesystem::path fresh_keys(const std::string& name) {
@@ -216,6 +224,108 @@ TEST(Network, ConnectionsThatDropAndALineThatIsSlow) {
   run.bulk.set({.cut = 0.01, .bytes_per_s = 2e6});
   expect_same_result(run);
   EXPECT_GT(run.control.stats().cut + run.bulk.stats().cut, 0u);
+}
+
+size_t resident_bytes() {
+  size_t pages = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> pages >> resident;
+  return resident * static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+// Peers with a rollout key that claim to be a learner, post rewards, flood and send garbage, and one without a key that
+// opens connections and writes noise. They run until `over`.
+class HostilePeers {
+ public:
+  HostilePeers(const std::string& endpoint, const CredentialsPtr& keys) {
+    threads_.emplace_back([this, endpoint, keys] { speak(endpoint, keys); });
+    threads_.emplace_back([this, endpoint] { knock(endpoint); });
+  }
+  ~HostilePeers() {
+    over_ = true;
+    for (auto& thread : threads_) thread.join();
+  }
+
+ private:
+  void speak(const std::string& endpoint, const CredentialsPtr& keys) {
+    zmq::context_t context;
+    SocketOptions options;
+    EXPECT_TRUE(set_server_key(options, keys, Principal::kCoordinator, 0));
+    auto socket = connect_dealer(context, endpoint, "hostile#1", options);
+    Hello learner;
+    learner.role = Role::kLearner;
+    learner.name = "learner";
+    Hello rollout;
+    rollout.name = "hostile";
+    std::vector<std::byte> garbage(2000);
+    PhiloxStream stream(3);
+    FrameHeader header;
+    header.sender_epoch = WorkerEpoch(1);
+    std::vector<std::byte> flood(size_t{256} << 10);
+    while (!over_) {
+      while (auto frame = dealer_receive(*socket)) {
+        const auto view = decode_frame(bytes_of(frame->bytes), kMaxPayloadFromCoordinator);
+        if (view && view->header.type == MessageType::kWelcome) header.run_id = view->header.run_id;
+      }
+      header.seq++;
+      for (auto& byte : garbage) byte = static_cast<std::byte>(stream.next_u32());
+      (void)dealer_send(*socket, encode_message(header, learner));
+      (void)dealer_send(*socket, encode_message(header, rollout));
+      (void)dealer_send(*socket, encode_message(header, RewardResult{GroupId(stream.next_below(16))}));
+      (void)dealer_send(*socket, garbage);
+      for (int i = 0; i < 20; ++i) (void)dealer_send(*socket, flood);
+      std::this_thread::sleep_for(milliseconds(2));
+    }
+  }
+  void knock(const std::string& endpoint) {
+    const uint16_t port = port_of(endpoint);
+    std::deque<int> crowd;
+    const std::vector<char> noise(500, 'x');
+    while (!over_) {
+      const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      sockaddr_in address{};
+      address.sin_family = AF_INET;
+      address.sin_port = htons(port);
+      address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+      if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
+        (void)!::send(fd, noise.data(), noise.size(), MSG_NOSIGNAL);
+      }
+      crowd.push_back(fd);
+      if (crowd.size() > 50) {
+        ::close(crowd.front());
+        crowd.pop_front();
+      }
+      std::this_thread::sleep_for(milliseconds(2));
+    }
+    for (const int fd : crowd) ::close(fd);
+  }
+
+  std::atomic<bool> over_ = false;
+  std::vector<std::thread> threads_;
+};
+
+TEST(Network, HostilePeersAreRefusedAndMemoryStaysFlat) {
+  ProxiedRun run("network_hostile");
+  run.cluster.keys = fresh_keys("network_hostile_keys");
+  run.cluster.options.peer_limits.bytes_per_s = 5e6;
+  run.cluster.options.peer_limits.byte_burst = 20e6;
+  run.cluster.work = milliseconds(50);
+  run.cluster.options.run.rollout_lease_ms = 600;  // the hostile worker is welcome with its key, and never answers
+  std::optional<HostilePeers> hostile;
+  const size_t before = resident_bytes();
+  size_t most = 0;
+  run.on_tick = [&](const core::RunCore& core) {
+    if (!hostile && core.trained_steps() >= 1) {
+      std::string endpoint;
+      std::getline(std::ifstream(run.cluster.options.run_dir / "coordinator.endpoint") >> std::ws, endpoint);
+      hostile.emplace(endpoint, *load_credentials(run.cluster.keys, Principal::kRollout));
+    }
+    most = std::max(most, resident_bytes());
+  };
+  expect_same_result(run);
+  hostile.reset();
+  EXPECT_GT(run.counters.foreign_hellos, 0u);
+  EXPECT_EQ(run.counters.workers_fenced, 0u) << "the learner was replaced by an impostor";
+  EXPECT_LT(most, before + (size_t{300} << 20));
 }
 
 // Control works and the weights port does not: groups go back without counting as lost, as often as it takes.

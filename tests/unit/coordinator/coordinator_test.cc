@@ -8,6 +8,7 @@
 #include <fstream>
 #include <thread>
 
+#include "data/base/philox.h"
 #include "orchestrator/coordinator/archive.h"
 #include "orchestrator/protocol/transport.h"
 #include "tests/support/fake_cluster.h"

@@ -71,12 +71,12 @@ class Harness {
   void handle(const std::string& peer, const FrameView& frame) {
     coordinator_.greet(peer, frame);
     switch (frame.header.type) {
-      case MessageType::kHeartbeat:
+      case MessageType::kHeartbeat: {
         ++heartbeats;
-        for (const auto& lease : decode<Heartbeat>(frame.payload).value().leases) {
-          progress[lease.lease.value] = lease.progress;
-        }
+        const auto beat = decode<Heartbeat>(frame.payload).value();
+        for (const auto& lease : beat.leases) progress[lease.lease.value] = lease.progress;
         break;
+      }
       case MessageType::kRewardResult: {
         auto result = decode<RewardResult>(frame.payload).value();
         results[result.group_id.value] = result;

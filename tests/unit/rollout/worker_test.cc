@@ -7,7 +7,6 @@
 #include <atomic>
 #include <map>
 #include <mutex>
-#include <set>
 #include <thread>
 
 #include "orchestrator/protocol/bulk.h"
@@ -109,11 +108,8 @@ class RolloutWorkerTest : public testing::Test {
     coordinator_.greet(coordinator_.peer, view);
     const FrameHeader& header = view.header;
     if (header.type == MessageType::kHeartbeat) {
-      held_.clear();
-      for (const auto& lease : value_of(decode<Heartbeat>(view.payload)).leases) {
-        progress_ = std::max(progress_, lease.progress);
-        held_.insert(lease.lease.value);
-      }
+      const auto beat = value_of(decode<Heartbeat>(view.payload));
+      for (const auto& lease : beat.leases) progress_ = std::max(progress_, lease.progress);
     }
     if (header.type == MessageType::kRolloutResult) {
       results_[header.lease_id.value] = value_of(decode<protocol::RolloutResult>(view.payload));
@@ -162,7 +158,6 @@ class RolloutWorkerTest : public testing::Test {
   std::shared_ptr<Model> model_;
   WeightShelf shelf_;
   testing_support::HandDrivenCoordinator coordinator_;
-  std::set<uint64_t> held_;  // leases of the last heartbeat
   std::map<uint64_t, protocol::RolloutResult> results_;
   std::map<uint64_t, TaskFailed> failures_;
   uint64_t progress_ = 0;
