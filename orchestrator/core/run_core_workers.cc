@@ -163,9 +163,11 @@ void RunCore::return_group(const Lease& lease, int64_t not_before_ms) {
   group->not_before_ms = not_before_ms;
 }
 
-// A row that kills its workers must not go round for ever.
+// A row that kills its workers must not go round for ever, and a worker that swallows groups must not get one twice
+// while there are others.
 void RunCore::count_lost_lease(const Lease& lease) {
   Group* group = groups_.find(lease.group);
+  if (const Worker* worker = workers_.find(lease.peer)) group->failed_on.insert(worker->name);
   if (++group->lost_leases < options_.max_lost_leases) return;
   fail_run(ErrorCode::kUnavailable,
            fmt::format("group {} (step {}, dataset row {}) was given to {} workers that died or fell silent: look at "
