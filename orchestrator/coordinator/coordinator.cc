@@ -72,7 +72,7 @@ class Coordinator {
   const CoordinatorOptions& options_;
   MetricsSink& sink_;
   std::atomic<bool>& stop_;
-  FileSystem& fs_ = posix_file_system();
+  FileSystem& fs_ = options_.fs != nullptr ? *options_.fs : posix_file_system();
   std::unique_ptr<core::RunCore> core_;
   std::unique_ptr<Journal> journal_;
   zmq::context_t context_{1};

@@ -47,6 +47,7 @@ struct CoordinatorOptions {
   int64_t goodbye_ms = 1000;             // for the last frames to leave
 
   std::function<void(const std::string& endpoint)> on_listening;  // optional
+  FileSystem* fs = nullptr;  // the run folder's; nullptr: the real one. Outlives the coordinator
   // To whoever can restart processes; both optional. on_alive: every tick, while the loop turns.
   std::function<void()> on_alive;
   std::function<void(const std::string& worker, const std::string& reason)> on_stuck;

@@ -15,6 +15,7 @@
 #include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/cli/commands/run_config.h"
 #include "orchestrator/coordinator/coordinator.h"
+#include "orchestrator/coordinator/crash_plan.h"
 #include "orchestrator/launch/supervisor_line.h"
 #include "orchestrator/monitor/monitor_sinks.h"
 #include "orchestrator/protocol/worker_client.h"
@@ -94,6 +95,8 @@ Status coordinate(const Options& options, std::atomic<bool>& stop,
   PROSODIA_ASSIGN(const RunStatus before, inspect_run(posix_file_system(), coordinator.run_dir));
   PROSODIA_ASSIGN(const MonitorOptions monitor, monitor_options(options, before));
   PROSODIA_ASSIGN(const auto sink, open_monitor(posix_file_system(), monitor));
+  PROSODIA_ASSIGN(const auto crashing, crash_plan_from_environment(posix_file_system()));  // nullptr but in tests
+  coordinator.fs = crashing.get();
   PROSODIA_TRY(run_coordinator(coordinator, *sink, stop));
   PROSODIA_ASSIGN(const bool complete, report_if_complete(options));
   if (!complete) return fail(ErrorCode::kInternal, "the coordinator ended without completing the run");
