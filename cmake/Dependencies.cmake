@@ -14,6 +14,9 @@ pkg_check_modules(SOXR REQUIRED IMPORTED_TARGET soxr)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+if(PROSODIA_TESTS)
+  pkg_check_modules(ONIGURUMA REQUIRED IMPORTED_TARGET oniguruma)  # what the word split is tested against
+endif()
 pkg_check_modules(KISSFFT REQUIRED IMPORTED_TARGET kissfft-float)
 
 # Not through pkg-config: libzmq.pc pulls in the include folders of its private dependencies, and their order changes

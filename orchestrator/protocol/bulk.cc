@@ -2,17 +2,17 @@
 
 #include <algorithm>
 #include <atomic>
-#include <map>
+#include <new>
 #include <thread>
 
 #include "data/base/crc32c.h"
+#include "orchestrator/protocol/bulk_download.h"
 #include "orchestrator/protocol/messages.h"
 #include "orchestrator/protocol/transport.h"
 
 namespace prosodia::protocol {
 namespace {
 
-constexpr int kMaxBadChunks = 8;
 constexpr size_t kMaxFrameBytes = size_t{64} << 10;  // requests and chunk headers; raw bytes travel in their own part
 
 FrameHeader bulk_header() {
@@ -30,8 +30,6 @@ zmq::message_t share_bytes(const std::shared_ptr<const Snapshot>& snapshot, std:
 }
 
 }  // namespace
-
-Digest digest_bytes(std::span<const std::byte> bytes) { return DigestBuilder().add(bytes).finish(); }
 
 std::shared_ptr<const Snapshot> make_snapshot(std::vector<std::byte> bytes) {
   auto owned = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
@@ -138,101 +136,9 @@ uint64_t BulkServer::bytes_sent() const { return impl_->bytes_sent; }
 
 // ------------------------------------------------------------------------------------------------ client
 
-namespace {
-
-// One download: which chunks are asked for, which have arrived.
-class Download {
- public:
-  Download(const BulkClientOptions& options, PolicyVersion version, const Digest& expected)
-      : options_(options), version_(version), expected_(expected) {}
-
-  // Chunk requests to send now: the first alone until the size is known, then a window, and overdue ones again.
-  std::vector<GetWeights> requests(int64_t now_ms) {
-    std::vector<GetWeights> out;
-    for (auto& [offset, sent_ms] : in_flight_) {
-      if (now_ms - sent_ms < options_.retry.count()) continue;
-      sent_ms = now_ms;
-      out.push_back(request(offset));
-    }
-    const size_t window = sized_ ? static_cast<size_t>(std::max(1, options_.window)) : 1;
-    while (in_flight_.size() < window && (next_offset_ < total_ || !sized_) && !done()) {
-      in_flight_[next_offset_] = now_ms;
-      out.push_back(request(next_offset_));
-      next_offset_ += options_.chunk_bytes;
-      if (!sized_) break;
-    }
-    return out;
-  }
-
-  // Accepts a chunk; `allocate` is called with the total size once.
-  Status accept(const WeightsChunk& chunk, std::span<const std::byte> bytes,
-                const std::function<Result<std::span<std::byte>>(uint64_t)>& allocate) {
-    if (chunk.version != version_ || !in_flight_.contains(chunk.offset)) return {};  // late, or asked for twice
-    if (bytes.size() != chunk.length || crc32c(bytes) != chunk.crc) return bad_chunk(chunk.offset);
-    if (chunk.digest != expected_) {
-      return fail(ErrorCode::kStale, "weights version {} served by {} have digest {}, the task expects {}", version_,
-                  options_.endpoint, chunk.digest.short_hex(), expected_.short_hex());
-    }
-    if (!sized_) PROSODIA_TRY(set_size(chunk.total_bytes, allocate));
-    const uint64_t wanted = std::min<uint64_t>(options_.chunk_bytes, total_ - std::min(total_, chunk.offset));
-    if (chunk.total_bytes != total_ || chunk.length != wanted) return bad_chunk(chunk.offset);
-    std::copy(bytes.begin(), bytes.end(), target_.begin() + static_cast<std::ptrdiff_t>(chunk.offset));
-    received_ += bytes.size();
-    in_flight_.erase(chunk.offset);
-    return {};
-  }
-
-  // The request could not leave (not connected yet): due again at once.
-  void not_sent(const GetWeights& request) { in_flight_[request.offset] = 0; }
-
-  bool done() const { return sized_ && received_ == total_; }
-
-  Status verify() const {
-    if (digest_bytes(target_) == expected_) return {};
-    return fail(ErrorCode::kCorruption, "weights version {} from {} do not hash to {}", version_, options_.endpoint,
-                expected_.short_hex());
-  }
-
- private:
-  GetWeights request(uint64_t offset) const { return {version_, offset, options_.chunk_bytes}; }
-
-  Status set_size(uint64_t total, const std::function<Result<std::span<std::byte>>(uint64_t)>& allocate) {
-    if (total > options_.max_bytes) {
-      return fail(ErrorCode::kInvalidInput, "weights version {} of {} bytes: the limit is {}", version_, total,
-                  options_.max_bytes);
-    }
-    PROSODIA_ASSIGN(target_, allocate(total));
-    if (target_.size() != total) {
-      return fail(ErrorCode::kInternal, "weights version {} of {} bytes: {} bytes of memory given", version_, total,
-                  target_.size());
-    }
-    total_ = total;
-    sized_ = true;
-    return {};
-  }
-
-  Status bad_chunk(uint64_t offset) {
-    in_flight_[offset] = 0;  // overdue: asked for again
-    if (++bad_chunks_ <= kMaxBadChunks) return {};
-    return fail(ErrorCode::kCorruption, "{} damaged chunks of weights version {} from {}", bad_chunks_, version_,
-                options_.endpoint);
-  }
-
-  const BulkClientOptions& options_;
-  const PolicyVersion version_;
-  const Digest expected_;
-  std::map<uint64_t, int64_t> in_flight_;  // offset -> when asked for
-  std::span<std::byte> target_;
-  bool sized_ = false;
-  uint64_t total_ = 0, next_offset_ = 0, received_ = 0;
-  int bad_chunks_ = 0;
-};
-
-}  // namespace
-
 struct BulkClient::Impl {
-  Status receive(Download& download, const std::function<Result<std::span<std::byte>>(uint64_t)>& allocate,
-                 PolicyVersion version, int64_t* last_chunk_ms);
+  Status receive(BulkDownload& download, const BulkDownload::Allocate& allocate, PolicyVersion version,
+                 int64_t* last_chunk_ms);
 
   BulkClientOptions options;
   zmq::context_t context{1};
@@ -253,7 +159,7 @@ Result<std::unique_ptr<BulkClient>> BulkClient::connect(const BulkClientOptions&
   return std::unique_ptr<BulkClient>(new BulkClient(std::move(impl)));
 }
 
-Status BulkClient::Impl::receive(Download& download,
+Status BulkClient::Impl::receive(BulkDownload& download,
                                  const std::function<Result<std::span<std::byte>>(uint64_t)>& allocate,
                                  PolicyVersion version, int64_t* last_chunk_ms) {
   while (auto frame = dealer_receive(socket)) {
@@ -276,7 +182,7 @@ Status BulkClient::Impl::receive(Download& download,
 
 Status BulkClient::fetch_into(PolicyVersion version, const Digest& expected,
                               const std::function<Result<std::span<std::byte>>(uint64_t total)>& allocate) {
-  Download download(impl_->options, version, expected);
+  BulkDownload download(impl_->options, version, expected);
   int64_t last_chunk_ms = steady_now_ms();
   while (!download.done()) {
     for (const GetWeights& request : download.requests(steady_now_ms())) {
@@ -296,7 +202,11 @@ Status BulkClient::fetch_into(PolicyVersion version, const Digest& expected,
 Result<std::vector<std::byte>> BulkClient::fetch(PolicyVersion version, const Digest& expected) {
   std::vector<std::byte> bytes;
   PROSODIA_TRY(fetch_into(version, expected, [&](uint64_t total) -> Result<std::span<std::byte>> {
-    bytes.resize(total);
+    try {
+      bytes.resize(total);
+    } catch (const std::bad_alloc&) {
+      return fail(ErrorCode::kUnavailable, "weights of {} bytes do not fit into this machine's memory", total);
+    }
     return std::span<std::byte>(bytes);
   }));
   return bytes;
