@@ -188,6 +188,7 @@ struct GrpoTrainer::Impl {
 GrpoTrainer::GrpoTrainer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 GrpoTrainer::~GrpoTrainer() = default;
 void GrpoTrainer::on_progress(std::function<void()> callback) { impl_->progress = std::move(callback); }
+size_t GrpoTrainer::audio_cache_hits() const { return impl_->policy_audio ? impl_->policy_audio->hits() : 0; }
 AdamW& GrpoTrainer::optimizer() { return *impl_->optimizer; }
 int64_t GrpoTrainer::num_tokens() const { return impl_->num_tokens; }
 void GrpoTrainer::set_num_tokens(int64_t tokens) { impl_->num_tokens = tokens; }

@@ -1,5 +1,5 @@
 // The one forward: audio tower and decoder, used for sampling (prefill), learning, scoring and evaluation alike, on
-// ops:: (CPU fp32: bits of a row do not depend on what else is in the batch).
+// ops:: (on CPU the bits of a row do not depend on what else is in the batch, in float32 and in bfloat16).
 //
 // Formulas: audio tower = log-mel -> conv1, GELU, conv2 (stride 2), GELU, sinusoids per 200-frame chunk -> pre-norm
 // layers with attention inside a chunk -> pair pooling per clip, LayerNorm, projection. Decoder = Qwen2 (RMSNorm, GQA
@@ -49,6 +49,22 @@ struct NamedParameter {
 // Called once a layer with its keys (after rope) and values, [T, kv heads, head_dim]: how the engine fills its caches.
 using KvObserver = std::function<void(int layer, const at::Tensor& k_TGD, const at::Tensor& v_TGD)>;
 
+// Where the forward passes, in order. A stage's rows are those of the packed batch, or of the packed audio.
+enum class Stage {
+  kConvolved,        // both convolutions and the positions, [rows, d_model]
+  kAudioLayer,       // output of layer `index`
+  kPooled,           // pair means, before the last norm
+  kAudioEmbeddings,  // [N, C]
+  kMerged,           // the decoder's input, [T, C]
+  kDecoderLayer,     // output of layer `index`
+  kFinalNorm,        // what hidden() returns
+};
+using StageObserver = std::function<void(Stage stage, int index, const at::Tensor& value)>;
+struct ForwardObserver {
+  KvObserver kv;
+  StageObserver stage;
+};
+
 struct DecoderWeights;  // model_parts.h
 
 struct LoadOptions {
@@ -86,21 +102,21 @@ class Model {
   // says where they are, and export.h completes the folder. Tokenizer files: copy_model_files() below.
   Status save(const std::filesystem::path& model_dir) const;
 
-  at::Tensor encode_audio(std::span<const LogMel* const> clips) const;  // [N, C]; N = sum of num_audio_tokens
+  // [N, C]; N = sum of num_audio_tokens.
+  at::Tensor encode_audio(std::span<const LogMel* const> clips, const StageObserver& observer = nullptr) const;
   // [T, C] after the final norm. Records a graph when grad mode is on and parameters require grad.
-  at::Tensor hidden(const PackedBatch& batch) const;
-  at::Tensor hidden(const PackedBatch& batch, const KvObserver& observer) const;
+  at::Tensor hidden(const PackedBatch& batch, const ForwardObserver& observer = {}) const;
   // log softmax(h W^T / temperature) at the targets, and the entropy when asked; never holds [R, V] at once.
   ops::TokenLogProbs logprobs(const at::Tensor& hidden_RC, const at::Tensor& targets_R, double temperature,
                               bool want_entropy) const;
-  at::Tensor logits(const at::Tensor& hidden_RC) const;  // [R, V]; for tests and small R
+  at::Tensor logits(const at::Tensor& hidden_RC) const;  // [R, V] float32 whatever the dtype; for tests and small R
 
   const at::Tensor& head_weight() const;  // [V, C]: lm_head, or the embedding when tied
   const DecoderWeights& decoder() const;  // the decoder's tensors by role, for the engine
   const ops::RopeTable& rope_table() const;
 
   // Token embeddings with audio rows merged in: the decoder's input, [T, C].
-  at::Tensor embed(const PackedBatch& batch) const;
+  at::Tensor embed(const PackedBatch& batch, const StageObserver& observer = nullptr) const;
 
  private:
   struct Impl;

@@ -78,11 +78,15 @@ at::Tensor decoder_layer(const at::Tensor& x_TC, const DecoderLayerWeights& w, c
   return x + ops::linear(ops::silu_mul(ops::linear(h, w.gate_IC), ops::linear(h, w.up_IC)), w.down_CI);
 }
 
+void report(const StageObserver& observer, Stage stage, const at::Tensor& value, int index = 0) {
+  if (observer) observer(stage, index, value);
+}
+
 at::Tensor index_tensor(const std::vector<int64_t>& values) { return at::tensor(values, at::kLong); }
 
 }  // namespace
 
-at::Tensor Model::encode_audio(std::span<const LogMel* const> clips) const {
+at::Tensor Model::encode_audio(std::span<const LogMel* const> clips, const StageObserver& observer) const {
   PROSODIA_CHECK(impl_->config.audio, "a plain text model has no audio tower");
   PROSODIA_CHECK(!clips.empty());
   const AudioConfig& config = *impl_->config.audio;
@@ -96,12 +100,20 @@ at::Tensor Model::encode_audio(std::span<const LogMel* const> clips) const {
     positions.push_back(impl_->sinusoids_PA.narrow(0, 0, chunk.end - chunk.begin));
   }
   x = x + at::cat(positions);
-  for (const AudioLayerWeights& layer : w.layers) x = audio_layer(x, layer, config, rows.conv_chunks);
+  report(observer, Stage::kConvolved, x);
+  int index = 0;
+  for (const AudioLayerWeights& layer : w.layers) {
+    x = audio_layer(x, layer, config, rows.conv_chunks);
+    report(observer, Stage::kAudioLayer, x, index++);
+  }
   x = ops::avg_pool_pairs(x, rows.conv_clips);
-  return ops::linear(ops::layer_norm(x, w.post_norm_A, w.post_norm_bias_A, kLayerNormEps), w.proj_CA, w.proj_bias_C);
+  report(observer, Stage::kPooled, x);
+  x = ops::linear(ops::layer_norm(x, w.post_norm_A, w.post_norm_bias_A, kLayerNormEps), w.proj_CA, w.proj_bias_C);
+  report(observer, Stage::kAudioEmbeddings, x);
+  return x;
 }
 
-at::Tensor Model::embed(const PackedBatch& batch) const {
+at::Tensor Model::embed(const PackedBatch& batch, const StageObserver& observer) const {
   const at::Tensor ids = index_tensor(batch.token_ids).to(device());
   const at::Tensor x = ops::embedding(ids, impl_->decoder.embed_VC);
   std::vector<int64_t> audio_rows;
@@ -111,7 +123,7 @@ at::Tensor Model::embed(const PackedBatch& batch) const {
     }
   }
   at::Tensor audio = batch.audio_embeddings;
-  if (!audio.defined() && !batch.clips.empty()) audio = encode_audio(batch.clips);
+  if (!audio.defined() && !batch.clips.empty()) audio = encode_audio(batch.clips, observer);
   const int64_t count = audio.defined() ? audio.size(0) : 0;
   PROSODIA_CHECK(count == static_cast<int64_t>(audio_rows.size()),
                  "{} audio placeholder tokens, but the clips give {} audio rows", audio_rows.size(), count);
@@ -120,19 +132,21 @@ at::Tensor Model::embed(const PackedBatch& batch) const {
   return x.index_put({index_tensor(audio_rows).to(device())}, audio.to(x.scalar_type()));
 }
 
-at::Tensor Model::hidden(const PackedBatch& batch) const { return hidden(batch, nullptr); }
-
-at::Tensor Model::hidden(const PackedBatch& batch, const KvObserver& observer) const {
+at::Tensor Model::hidden(const PackedBatch& batch, const ForwardObserver& observer) const {
   const TextConfig& config = impl_->config.text;
   PROSODIA_CHECK(!batch.token_ids.empty() && batch.token_ids.size() == batch.positions.size(), "{} ids, {} positions",
                  batch.token_ids.size(), batch.positions.size());
   const at::Tensor positions = index_tensor(batch.positions);
-  at::Tensor x = embed(batch);
+  at::Tensor x = embed(batch, observer.stage);
+  report(observer.stage, Stage::kMerged, x);
   int index = 0;
   for (const DecoderLayerWeights& layer : impl_->decoder.layers) {
-    x = decoder_layer(x, layer, config, positions, impl_->rope, batch.segments, index++, observer);
+    x = decoder_layer(x, layer, config, positions, impl_->rope, batch.segments, index, observer.kv);
+    report(observer.stage, Stage::kDecoderLayer, x, index++);
   }
-  return ops::rms_norm(x, impl_->decoder.norm_C, config.rms_norm_eps);
+  x = ops::rms_norm(x, impl_->decoder.norm_C, config.rms_norm_eps);
+  report(observer.stage, Stage::kFinalNorm, x);
+  return x;
 }
 
 ops::TokenLogProbs Model::logprobs(const at::Tensor& hidden_RC, const at::Tensor& targets_R, double temperature,
@@ -140,6 +154,9 @@ ops::TokenLogProbs Model::logprobs(const at::Tensor& hidden_RC, const at::Tensor
   return ops::token_logprobs(hidden_RC, head_weight(), targets_R, temperature, want_entropy);
 }
 
-at::Tensor Model::logits(const at::Tensor& hidden_RC) const { return ops::linear(hidden_RC, head_weight()); }
+// Not rounded to the model's type: the log-probabilities of sampling and learning come from float32 logits.
+at::Tensor Model::logits(const at::Tensor& hidden_RC) const {
+  return ops::linear(hidden_RC.to(at::kFloat), head_weight());
+}
 
 }  // namespace prosodia

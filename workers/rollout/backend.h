@@ -40,7 +40,7 @@ class DecodeBackend {
   virtual void weights_changed() = 0;
 };
 
-// Raw kernels on fp32 CPU weights; same bits as Model::hidden and Model::logprobs.
+// Raw kernels on CPU weights, float32 or bfloat16; same bits as Model::hidden and Model::logprobs.
 std::unique_ptr<DecodeBackend> make_cpu_backend(const Model& model, const SamplingParams& params,
                                                 const EngineOptions& options);
 // Tensors of the model's dtype and device.

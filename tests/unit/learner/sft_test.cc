@@ -57,9 +57,16 @@ TEST_F(SftTest, LearnsAndWritesAFolderThatLoads) {
   EXPECT_EQ(std::count(std::istreambuf_iterator<char>(metrics), {}, '\n'), 25);
 }
 
-TEST_F(SftTest, AnInterruptedRunEndsWithTheSameBits) {
-  const SftReport straight = train(options("straight"));
+// In bfloat16 the checkpoint also carries the float32 masters.
+class SftDtypes : public SftTest, public testing::WithParamInterface<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Dtypes, SftDtypes, testing::Values("float32", "bfloat16"),
+                         [](const auto& info) { return std::string(info.param); });
+TEST_P(SftDtypes, AnInterruptedRunEndsWithTheSameBits) {
+  SftOptions uninterrupted = options("straight");
+  uninterrupted.model.dtype = GetParam();
+  const SftReport straight = train(uninterrupted);
   SftOptions stopped = options("stopped");
+  stopped.model.dtype = GetParam();
   int asked = 0;
   stopped.stop_requested = [&] { return ++asked == 3; };
   const auto interrupted = train_sft(stopped, *ranks_);
