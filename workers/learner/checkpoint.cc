@@ -7,6 +7,7 @@
 
 #include "data/store/atomic_file.h"
 #include "data/store/safetensors.h"
+#include "workers/model/load.h"
 
 namespace prosodia {
 namespace {
@@ -38,8 +39,7 @@ Status write_optimizer_shard(const fs::path& dir, const AdamW& optimizer, const 
 
 Status write_rank0_files(const fs::path& dir, const Model& model, const AdamW& optimizer, const TrainingState& state,
                          const fs::path& files_from) {
-  PROSODIA_TRY(model.save(dir));
-  PROSODIA_TRY(copy_model_files(files_from, dir));
+  PROSODIA_TRY(save_policy(model, files_from, dir));
   json policies = json::array();
   for (const auto& [version, snapshot] : state.policy) {
     const auto file = fmt::format("policy-{:08}.bin", version);

@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "data/base/check.h"
 #include "workers/model/model_parts.h"
 #include "workers/model/ops/kernels.h"
+#include "workers/rollout/packed_adapter.h"
 #include "workers/rollout/prefill.h"
 
 namespace prosodia {
@@ -18,6 +20,7 @@ using ops::AlignedBuffer;
 
 struct PackedLayer {
   ops::PackedLinear qkv, o, gate_up, down;
+  PackedAdapter qkv_adapter, o_adapter, gate_up_adapter, down_adapter;
   at::Tensor input_norm, post_attention_norm;
 };
 
@@ -29,7 +32,7 @@ struct Slab {
 
 // Row-major scratch of one decode step; each row uses its own part, so blocks of rows can run side by side.
 struct Scratch {
-  AlignedBuffer x, normed, qkv, mixed, projected, gate_up, activated;
+  AlignedBuffer x, normed, qkv, mixed, projected, gate_up, activated, adapter;
 };
 
 class CpuBackend : public DecodeBackend {
@@ -95,6 +98,22 @@ class CpuBackend : public DecodeBackend {
       to.post_attention_norm = from.post_attention_norm_C;
     }
     pack(head_, hidden, {{w.head_VC, {}}});
+    adapter_changed();
+  }
+
+  void adapter_changed() override {
+    const DecoderWeights& w = model_.decoder();
+    const int64_t hidden = config_.hidden_size, inner = config_.intermediate_size;
+    adapter_floats_ = 0;
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      const DecoderLayerWeights& from = w.layers[i];
+      PackedLayer& to = layers_[i];
+      pack(to.qkv_adapter, {{&from.q_lora, q_width_}, {&from.k_lora, kv_width_}, {&from.v_lora, kv_width_}});
+      pack(to.o_adapter, {{&from.o_lora, hidden}});
+      pack(to.gate_up_adapter, {{&from.gate_lora, inner}, {&from.up_lora, inner}});
+      pack(to.down_adapter, {{&from.down_lora, hidden}});
+    }
+    scratch_.adapter.reserve(slots_.size() * adapter_floats_);
   }
 
  private:
@@ -106,6 +125,18 @@ class CpuBackend : public DecodeBackend {
       raw.push_back({weight.data_ptr<float>(), bias.defined() ? bias.data_ptr<float>() : nullptr, weight.size(0)});
     }
     to.pack(inputs, raw);
+  }
+
+  void pack(PackedAdapter& to, const std::vector<AdapterPart>& parts) {
+    to.pack(parts);
+    adapter_floats_ = std::max(adapter_floats_, to.scratch_floats());
+  }
+
+  // A projection with its adapter: y = W x + b + B(scaling A x).
+  void project(const ops::PackedLinear& linear, const PackedAdapter& adapter, const float* x, int64_t begin,
+               int64_t count, float* y) {
+    linear.forward(x, count, y);
+    if (!adapter.empty()) adapter.add(x, count, y, linear.outputs(), scratch_.adapter.data() + begin * adapter_floats_);
   }
 
   void reserve(Slab& slab, int64_t positions) const {
@@ -146,17 +177,17 @@ class CpuBackend : public DecodeBackend {
     float* projected = scratch_.projected.data() + begin * hidden;
 
     ops::rms_norm_rows(x, hidden, count, hidden, w.input_norm.data_ptr<float>(), eps, normed, hidden);
-    w.qkv.forward(normed, count, qkv);
+    project(w.qkv, w.qkv_adapter, normed, begin, count, qkv);
     attend(rows, begin, count, layer, qkv);
-    w.o.forward(scratch_.mixed.data() + begin * q_width_, count, projected);
+    project(w.o, w.o_adapter, scratch_.mixed.data() + begin * q_width_, begin, count, projected);
     ops::add_rows(x, projected, count * hidden, x);
 
     float* gate_up = scratch_.gate_up.data() + begin * 2 * inner;
     float* activated = scratch_.activated.data() + begin * inner;
     ops::rms_norm_rows(x, hidden, count, hidden, w.post_attention_norm.data_ptr<float>(), eps, normed, hidden);
-    w.gate_up.forward(normed, count, gate_up);
+    project(w.gate_up, w.gate_up_adapter, normed, begin, count, gate_up);
     ops::silu_mul_rows(gate_up, 2 * inner, gate_up + inner, 2 * inner, count, inner, activated, inner);
-    w.down.forward(activated, count, projected);
+    project(w.down, w.down_adapter, activated, begin, count, projected);
     ops::add_rows(x, projected, count * hidden, x);
   }
 
@@ -190,6 +221,7 @@ class CpuBackend : public DecodeBackend {
   const int64_t q_width_, kv_width_, own_capacity_;
   std::vector<PackedLayer> layers_;
   ops::PackedLinear head_;
+  int64_t adapter_floats_ = 0;  // scratch of one row
   std::vector<Slab> prefixes_, slots_;
   std::vector<ops::KvView> views_;
   std::vector<int64_t> positions_;
