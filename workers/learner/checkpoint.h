@@ -43,6 +43,9 @@ Result<std::filesystem::path> save_checkpoint(CheckpointStore& store, Collective
 // The folder of the newest valid checkpoint, the same on every rank; nothing when there is none.
 Result<std::optional<std::filesystem::path>> find_checkpoint(CheckpointStore& store, Collective& collective);
 
+// The caller's own object alone: to be checked before anything is loaded. kCorruption when state.json is none.
+Result<nlohmann::json> read_training_extra(const std::filesystem::path& dir);
+
 // After Model::load_values(dir): restores the optimizer (re-cut to this number of ranks) and returns the rest.
 Result<TrainingState> load_training_state(const std::filesystem::path& dir, Collective& collective, AdamW& optimizer);
 

@@ -110,25 +110,33 @@ class SftRun {
 
   Status resume() {
     PROSODIA_ASSIGN(const auto found, find_checkpoint(store_, collective_));
-    PROSODIA_TRY(collective_.agree(load(found)));
+    auto model = load_model(options_.model_dir, options_.model);
+    PROSODIA_TRY(collective_.agree(model ? Status{} : tl::unexpected(model.error())));
+    model_ = std::move(*model);
+    if (found) PROSODIA_TRY(collective_.agree(check_same_run(*found)));
+    PROSODIA_TRY(collective_.agree(prepare_training(found)));
     if (!found) return collective_.agree(open_metrics());
     PROSODIA_ASSIGN(const TrainingState state, load_training_state(*found, collective_, *optimizer_));
-    const json now = identity();
-    for (const auto& [key, value] : now.items())
-      if (state.extra.value(key, json()) != value)
-        return fail(
-            ErrorCode::kUsage,
-            "sft: {} holds a run with {} = {}, this one has {}. Next: use the same options to go on, or another "
-            "output_dir to start afresh",
-            options_.output_dir.string(), key, state.extra.value(key, json()).dump(), value.dump());
     step_ = state.step;
     saved_step_ = step_;
     data_->skip_steps(step_);
     return collective_.agree(open_metrics());
   }
 
-  Status load(const std::optional<fs::path>& checkpoint) {
-    PROSODIA_ASSIGN(model_, load_model(options_.model_dir, options_.model));
+  Status check_same_run(const fs::path& checkpoint) const {
+    PROSODIA_ASSIGN(const json before, read_training_extra(checkpoint));
+    const json now = identity();
+    for (const auto& [key, value] : now.items())
+      if (before.value(key, json()) != value)
+        return fail(
+            ErrorCode::kUsage,
+            "sft: {} holds a run with {} = {}, this one has {}. Next: use the same options to go on, or another "
+            "output_dir to start afresh",
+            options_.output_dir.string(), key, before.value(key, json()).dump(), value.dump());
+    return {};
+  }
+
+  Status prepare_training(const std::optional<fs::path>& checkpoint) {
     PROSODIA_ASSIGN(const PolicyWeights weights, select_trainable(*model_, options_.freeze));
     if (checkpoint) PROSODIA_TRY(model_->load_values(*checkpoint, weights.changing()));
     optimizer_ = std::make_unique<AdamW>(weights.changing(), options_.adamw, collective_);

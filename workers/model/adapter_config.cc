@@ -10,7 +10,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-// Keys that change what an adapter computes, with the one value that means "as usual" beside null, false and empty.
+// Keys that change what an adapter computes unless they are null, false or empty.
 struct Refused {
   const char* key;
   const char* what;
@@ -29,6 +29,9 @@ constexpr Refused kRefused[] = {
     {"alora_invocation_tokens", "activated LoRA"},
     {"arrow_config", "Arrow routing"},
     {"use_qalora", "QALoRA"},
+    {"kasa_config", "KaSA"},
+    {"monteclora_config", "MonteCLoRA"},
+    {"velora_config", "VeLoRA"},
 };
 
 bool is_unset(const json& value) {
@@ -47,7 +50,7 @@ Status check_method(const json& object, const std::string& where) {
   if (object.value("bias", json("none")) != "none")
     return fail(ErrorCode::kInvalidInput, "{}: `bias` is {}, expected \"none\"", where, object["bias"].dump());
   const json init = object.value("init_lora_weights", json(true));
-  for (const char* method : {"pissa", "olora", "corda", "loftq"})
+  for (const char* method : {"pissa", "olora", "corda", "loftq", "lora_ga"})
     if (init.is_string() && init.get<std::string>().starts_with(method))
       return fail(
           ErrorCode::kInvalidInput,
