@@ -18,6 +18,8 @@ constexpr OptionSpec kTable[] = {
     {"model", kText, "", "Hugging Face folder, or a run's checkpoints/step-NNNNNN (required)", "Files", kExport},
     {"base_model", kText, "", "folder with the tensors that --model lacks (vision, talker); default: as recorded there",
      "Files", kExport},
+    {"adapter", kText, "", "peft adapter folder to use with --model (which may also name an adapter folder itself)",
+     "Files", kModels | kExport},
     {"ref_model", kText, "", "reference model of the KL term; default: --model", "Files", kRun},
     {"dataset", kList, "",
      "JSONL file of prompts in ms-swift's form; several for sft, as FILE or FILE:WEIGHT (required)", "Files",
@@ -25,6 +27,8 @@ constexpr OptionSpec kTable[] = {
     {"output_dir", kText, "", "run folder; running the same command again resumes (required)", "Files",
      kTraining | kEval | kDataBuild},
     {"output_dir", kText, "", "folder to write; new or empty (required)", "Files", kExport},
+    {"merge", kFlag, "true", "merge the adapter into the weights; false = write the adapter folder as it is", "Files",
+     kExport},
     {"max_shard_size", kText, "5GB", "largest weights file, such as 200MB, 5GB or 4GiB", "Files", kExport},
     {"input", kText, "", "JSONL file to read (required)", "Files", kInfer | kScore},
     {"output", kText, "", "JSONL file to write (required)", "Files", kInfer | kScore},
@@ -71,8 +75,10 @@ constexpr OptionSpec kTable[] = {
     {"adam_beta2", kReal, "0.999", "AdamW beta2", "Training", kTraining, true, 0, 1},
     {"adam_epsilon", kReal, "1e-8", "AdamW epsilon", "Training", kTraining, true, 0, 1},
     {"max_grad_norm", kReal, "1.0", "gradient clipping by global norm; 0 = off", "Training", kTraining, true, 0, 1e9},
-    {"freeze", kList, "", "parts that do not train: audio_tower, projector, decoder, embeddings", "Training", kTraining,
-     true},
+    {"freeze", kList, "",
+     "what does not train: audio_tower, projector, decoder, embeddings, lm_head, norm, layers.N-M, "
+     "audio_tower.layers.N-M",
+     "Training", kTraining, true},
     {"token_budget", kInteger, "8192", "tokens of one packed micro-batch (memory; the gradient does not depend on it)",
      "Training", kTraining, true, 16, 1e8},
     {"save_steps", kInteger, "50", "optimizer steps between checkpoints", "Training", kTraining, false, 1, 1e8},
@@ -80,6 +86,21 @@ constexpr OptionSpec kTable[] = {
     {"logging_steps", kInteger, "10", "optimizer steps between progress lines of sft", "Training", kSft, false, 1, 1e6},
     {"seed", kInteger, "42", "seed of everything random", "Training",
      kTraining | kEval | kInfer | kDataSynth | kDataBuild | kModelInit, true, 0, 9e18},
+
+    // --- LoRA
+    {"use_peft", kFlag, "false", "train a low-rank adapter (LoRA): --adapter's, or a fresh one", "LoRA", kTraining,
+     true},
+    {"lora_r", kInteger, "16", "rank of the adapter, [1, 4096]", "LoRA", kTraining, true, 1, 4096},
+    {"lora_alpha", kReal, "32", "scaling is lora_alpha / lora_r", "LoRA", kTraining, true, 1e-6, 1e6},
+    {"use_rslora", kFlag, "false", "scaling is lora_alpha / sqrt(lora_r)", "LoRA", kTraining, true},
+    {"lora_dropout", kReal, "0", "only 0: sampling and learning must compute the same", "LoRA", kTraining, true, 0, 1},
+    {"lora_target_modules", kList, "all-linear",
+     "all-linear (the decoder's) or q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj; audio_tower.NAME "
+     "for "
+     "the tower's",
+     "LoRA", kTraining, true},
+    {"lora_modules_to_save", kList, "", "parts that train whole beside it: projector, embeddings, lm_head", "LoRA",
+     kTraining, true},
 
     // --- GRPO
     {"prompts_per_step", kInteger, "16", "prompts (groups) in one step, [1, 65536]", "GRPO", kRun, true, 1, 65536},

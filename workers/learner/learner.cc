@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "data/base/bytes.h"
+#include "workers/learner/guarded.h"
 #include "workers/learner/learner_state.h"
 
 namespace prosodia {
@@ -233,26 +234,16 @@ class LearnerRun {
   LearnerReport report_;
 };
 
-// LibTorch reports its failures by exceptions.
-template <class Function>
-auto guarded(const Function& function) -> decltype(function()) {
-  try {
-    return function();
-  } catch (const std::exception& error) {
-    return fail(ErrorCode::kInternal, "learner: {}", error.what());
-  }
-}
-
 }  // namespace
 
 Result<LearnerReport> run_learner(const LearnerOptions& options, Collective& collective,
                                   const ConnectLearner& connect) {
-  return guarded([&] { return LearnerRun(options, collective).run(connect); });
+  return guarded("learner", [&] { return LearnerRun(options, collective).run(connect); });
 }
 
 Result<LearnerReport> replay(const LearnerOptions& options, Collective& collective, const NextBatch& next_batch,
                              const OnOutcome& on_outcome, const std::filesystem::path& output_dir) {
-  return guarded([&]() -> Result<LearnerReport> {
+  return guarded("learner", [&]() -> Result<LearnerReport> {
     PROSODIA_ASSIGN(const auto state, LearnerState::load(options, collective, options.model_dir));
     while (true) {
       Command mine;

@@ -33,6 +33,7 @@ class LearnerState {
  private:
   LearnerState(const LearnerOptions& options, Collective& collective) : options_(options), collective_(collective) {}
   Status open(const std::filesystem::path& from);
+  Status open_reference(const PolicyWeights& weights);
   Status restore(const std::filesystem::path& from);
 
   const LearnerOptions& options_;

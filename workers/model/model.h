@@ -10,6 +10,9 @@
 // extra tensor; a batch that breaks its own contract (ids out of range, audio rows that do not match the clips) aborts,
 // because Processor has checked it.
 //
+// Adapter (lora.h): at most one; its tensors stand in parameters() after all others, and every forward adds it
+// unmerged.
+//
 // Shapes: T packed tokens of all sequences, R selected rows, C hidden_size, V vocab_size, N audio tokens.
 #pragma once
 
@@ -26,6 +29,7 @@
 #include "data/audio/log_mel.h"
 #include "data/base/status.h"
 #include "workers/model/config.h"
+#include "workers/model/lora.h"
 #include "workers/model/ops/ops.h"
 
 namespace prosodia {
@@ -100,7 +104,27 @@ class Model {
   // Writes model.safetensors (or shards) and config.json: same layout and prefix as loaded, every key of the config
   // kept. Tensors that no forward reads (`visual.*`, `talker.*`, `token2wav.*`) are not written again: base_model.json
   // says where they are, and export.h completes the folder. Tokenizer files: copy_model_files() below.
+  // Requires that there is no adapter: save_adapter() writes those, adapter_merge.h merges them into an export.
   Status save(const std::filesystem::path& model_dir) const;
+
+  // A fresh adapter (deterministic in options.seed). kUsage: there is one already, a target that this model lacks, or
+  // an embedding in modules_to_save that a tied head shares.
+  Status add_adapter(const LoraOptions& options);
+  // An adapter folder in peft's format (adapter_config.json, adapter_model.safetensors). kInvalidInput names the key or
+  // tensor that does not fit this model or this program; what peft defaults to may be absent.
+  Status load_adapter(const std::filesystem::path& adapter_dir);
+  // Writes such a folder; its base is the folder this model was loaded from, by absolute path. Requires has_adapter().
+  Status save_adapter(const std::filesystem::path& adapter_dir) const;
+  bool has_adapter() const;
+  const LoraOptions& adapter_options() const;  // requires has_adapter()
+  // Whether a parameter belongs to the adapter: its A and B, and the tensors that are stored whole with it.
+  bool in_adapter(std::string_view parameter_name) const;
+
+  // The policy's values at this moment as a model of their own, for a KL reference: `changing` tensors are copied, all
+  // others share memory with this model, which must not write them. An adapter whose B is zero is left out.
+  std::unique_ptr<Model> snapshot(std::span<const NamedParameter> changing) const;
+  // Reads `parameters` (some of parameters()) in place from a folder that save() or save_adapter() wrote.
+  Status load_values(const std::filesystem::path& dir, std::span<const NamedParameter> parameters);
 
   // [N, C]; N = sum of num_audio_tokens.
   at::Tensor encode_audio(std::span<const LogMel* const> clips, const StageObserver& observer = nullptr) const;
@@ -123,6 +147,11 @@ class Model {
   explicit Model(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+// The folder of the weights: `dir` itself, or for an adapter folder its base (base_model_name_or_path: absolute, or
+// relative to the adapter folder or to the working directory). kInvalidInput when there is no such folder.
+Result<std::filesystem::path> base_model_dir(const std::filesystem::path& dir);
+bool is_adapter_dir(const std::filesystem::path& dir);  // holds adapter_config.json
 
 // Copies everything but weights and config.json that transformers needs (tokenizer, preprocessor, generation config).
 Status copy_model_files(const std::filesystem::path& from_model_dir, const std::filesystem::path& to_model_dir);

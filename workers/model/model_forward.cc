@@ -2,6 +2,7 @@
 #include <ATen/ATen.h>
 
 #include "data/base/check.h"
+#include "workers/model/lora_linear.h"
 #include "workers/model/model_impl.h"
 
 namespace prosodia {
@@ -52,13 +53,14 @@ at::Tensor audio_layer(const at::Tensor& x_TA, const AudioLayerWeights& w, const
                        std::span<const ops::AttentionSegment> chunks) {
   const int64_t head_dim = config.head_dim();
   at::Tensor h = ops::layer_norm(x_TA, w.attention_norm_A, w.attention_norm_bias_A, kLayerNormEps);
-  const at::Tensor q = heads(ops::linear(h, w.q_AA, w.q_bias_A), head_dim);
-  const at::Tensor k = heads(ops::linear(h, w.k_AA), head_dim);
-  const at::Tensor v = heads(ops::linear(h, w.v_AA, w.v_bias_A), head_dim);
+  const at::Tensor q = heads(linear_with_adapter(h, w.q_AA, w.q_bias_A, w.q_lora), head_dim);
+  const at::Tensor k = heads(linear_with_adapter(h, w.k_AA, w.k_lora), head_dim);
+  const at::Tensor v = heads(linear_with_adapter(h, w.v_AA, w.v_bias_A, w.v_lora), head_dim);
   const at::Tensor mixed = ops::attention(q, k, v, chunks, 1.0 / std::sqrt(static_cast<double>(head_dim)));
-  const at::Tensor x = x_TA + ops::linear(mixed.reshape_as(x_TA), w.out_AA, w.out_bias_A);
+  const at::Tensor x = x_TA + linear_with_adapter(mixed.reshape_as(x_TA), w.out_AA, w.out_bias_A, w.out_lora);
   h = ops::layer_norm(x, w.ffn_norm_A, w.ffn_norm_bias_A, kLayerNormEps);
-  const at::Tensor out = x + ops::linear(ops::gelu(ops::linear(h, w.fc1_FA, w.fc1_bias_F)), w.fc2_AF, w.fc2_bias_A);
+  const at::Tensor inner = ops::gelu(linear_with_adapter(h, w.fc1_FA, w.fc1_bias_F, w.fc1_lora));
+  const at::Tensor out = x + linear_with_adapter(inner, w.fc2_AF, w.fc2_bias_A, w.fc2_lora);
   if (out.scalar_type() != at::kHalf) return out;
   constexpr double kLimit = 65504.0 - 1000.0;  // as transformers does for fp16 only
   return at::clamp(out, -kLimit, kLimit);
@@ -68,14 +70,18 @@ at::Tensor decoder_layer(const at::Tensor& x_TC, const DecoderLayerWeights& w, c
                          const at::Tensor& positions_T, const ops::RopeTable& rope,
                          std::span<const ops::AttentionSegment> segments, int layer, const KvObserver& observer) {
   at::Tensor h = ops::rms_norm(x_TC, w.input_norm_C, config.rms_norm_eps);
-  const at::Tensor q = ops::rope(heads(ops::linear(h, w.q_QC, w.q_bias_Q), config.head_dim), positions_T, rope);
-  const at::Tensor k = ops::rope(heads(ops::linear(h, w.k_KC, w.k_bias_K), config.head_dim), positions_T, rope);
-  const at::Tensor v = heads(ops::linear(h, w.v_KC, w.v_bias_K), config.head_dim);
+  const at::Tensor q =
+      ops::rope(heads(linear_with_adapter(h, w.q_QC, w.q_bias_Q, w.q_lora), config.head_dim), positions_T, rope);
+  const at::Tensor k =
+      ops::rope(heads(linear_with_adapter(h, w.k_KC, w.k_bias_K, w.k_lora), config.head_dim), positions_T, rope);
+  const at::Tensor v = heads(linear_with_adapter(h, w.v_KC, w.v_bias_K, w.v_lora), config.head_dim);
   if (observer) observer(layer, k, v);
   const at::Tensor mixed = ops::attention(q, k, v, segments, 1.0 / std::sqrt(static_cast<double>(config.head_dim)));
-  const at::Tensor x = x_TC + ops::linear(mixed.reshape({x_TC.size(0), -1}), w.o_CQ);
+  const at::Tensor x = x_TC + linear_with_adapter(mixed.reshape({x_TC.size(0), -1}), w.o_CQ, w.o_lora);
   h = ops::rms_norm(x, w.post_attention_norm_C, config.rms_norm_eps);
-  return x + ops::linear(ops::silu_mul(ops::linear(h, w.gate_IC), ops::linear(h, w.up_IC)), w.down_CI);
+  const at::Tensor gate = linear_with_adapter(h, w.gate_IC, w.gate_lora);
+  const at::Tensor up = linear_with_adapter(h, w.up_IC, w.up_lora);
+  return x + linear_with_adapter(ops::silu_mul(gate, up), w.down_CI, w.down_lora);
 }
 
 void report(const StageObserver& observer, Stage stage, const at::Tensor& value, int index = 0) {
@@ -108,7 +114,8 @@ at::Tensor Model::encode_audio(std::span<const LogMel* const> clips, const Stage
   }
   x = ops::avg_pool_pairs(x, rows.conv_clips);
   report(observer, Stage::kPooled, x);
-  x = ops::linear(ops::layer_norm(x, w.post_norm_A, w.post_norm_bias_A, kLayerNormEps), w.proj_CA, w.proj_bias_C);
+  const at::Tensor normed = ops::layer_norm(x, w.post_norm_A, w.post_norm_bias_A, kLayerNormEps);
+  x = linear_with_adapter(normed, w.proj_CA, w.proj_bias_C, w.proj_lora);
   report(observer, Stage::kAudioEmbeddings, x);
   return x;
 }

@@ -15,6 +15,7 @@
 namespace prosodia {
 
 class Model;
+struct NamedParameter;
 
 size_t packed_weight_bytes(const Model& model);
 std::vector<std::byte> pack_weights(const Model& model);  // copies; any device
@@ -23,5 +24,10 @@ Digest digest_weights(std::span<const std::byte> packed);
 // Writes into the existing tensors (no reallocation). kInvalidInput when the size differs; then nothing was written.
 // The caller tells its engine with Engine::weights_changed().
 Status unpack_weights(std::span<const std::byte> packed, Model& model);
+
+// The same for some of a model's parameters (policy_weights.h).
+std::vector<std::byte> pack_tensors(std::span<const NamedParameter> parameters);
+void append_tensors(std::span<const NamedParameter> parameters, std::vector<std::byte>& packed);
+Status unpack_tensors(std::span<const std::byte> packed, std::span<const NamedParameter> parameters);
 
 }  // namespace prosodia

@@ -37,7 +37,8 @@ class DecodeBackend {
   virtual void start_row(int slot, int prefix) = 0;  // before the slot's first decode
   virtual void decode(std::span<const DecodeRow> rows, float* logits_RV) = 0;
   virtual void release_prefix(int prefix) = 0;
-  virtual void weights_changed() = 0;
+  virtual void weights_changed() = 0;  // any of them
+  virtual void adapter_changed() = 0;  // none but the adapter's
 };
 
 // Raw kernels on CPU weights, float32 or bfloat16; same bits as Model::hidden and Model::logprobs.

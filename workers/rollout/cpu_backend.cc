@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "data/base/check.h"
 #include "workers/model/model_parts.h"
 #include "workers/model/ops/kernels.h"
+#include "workers/rollout/packed_adapter.h"
 #include "workers/rollout/prefill.h"
 
 namespace prosodia {
@@ -20,6 +22,7 @@ using ops::AlignedBuffer;
 
 struct PackedLayer {
   ops::PackedLinear qkv, o, gate_up, down;
+  PackedAdapter qkv_adapter, o_adapter, gate_up_adapter, down_adapter;
   at::Tensor input_norm, post_attention_norm;  // float32
 };
 
@@ -31,7 +34,7 @@ struct Slab {
 
 // Row-major scratch of one decode step; each row uses its own part, so blocks of rows can run side by side.
 struct Scratch {
-  AlignedBuffer x, normed, qkv, mixed, projected, gate_up, activated;
+  AlignedBuffer x, normed, qkv, mixed, projected, gate_up, activated, adapter;
 };
 
 class CpuBackend : public DecodeBackend {
@@ -100,6 +103,22 @@ class CpuBackend : public DecodeBackend {
     }
     pack(head_, hidden, {{w.head_VC, {}}});
     final_norm_ = w.norm_C.detach().to(at::kFloat);
+    adapter_changed();
+  }
+
+  void adapter_changed() override {
+    const DecoderWeights& w = model_.decoder();
+    const int64_t hidden = config_.hidden_size, inner = config_.intermediate_size;
+    adapter_floats_ = 0;
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      const DecoderLayerWeights& from = w.layers[i];
+      PackedLayer& to = layers_[i];
+      pack(to.qkv_adapter, {{&from.q_lora, q_width_}, {&from.k_lora, kv_width_}, {&from.v_lora, kv_width_}});
+      pack(to.o_adapter, {{&from.o_lora, hidden}});
+      pack(to.gate_up_adapter, {{&from.gate_lora, inner}, {&from.up_lora, inner}});
+      pack(to.down_adapter, {{&from.down_lora, hidden}});
+    }
+    scratch_.adapter.reserve(slots_.size() * adapter_floats_);
   }
 
  private:
@@ -142,6 +161,21 @@ class CpuBackend : public DecodeBackend {
       std::memcpy(x, table.const_data_ptr<float>() + at, hidden * sizeof(float));
   }
 
+  void pack(PackedAdapter& to, const std::vector<AdapterPart>& parts) {
+    to.pack(parts);
+    adapter_floats_ = std::max(adapter_floats_, to.scratch_floats());
+  }
+
+  // A projection with its adapter, y = W x + b + B(scaling A x), rounded where linear_with_adapter rounds.
+  void project(const ops::PackedLinear& linear, const PackedAdapter& adapter, const float* x, int64_t begin,
+               int64_t count, float* y) {
+    linear.forward(x, count, y);
+    settle(y, count * linear.outputs());
+    if (adapter.empty()) return;
+    adapter.add(x, count, y, linear.outputs(), scratch_.adapter.data() + begin * adapter_floats_);
+    settle(y, count * linear.outputs());
+  }
+
   void reserve(Slab& slab, int64_t positions) const {
     if (slab.capacity >= positions) return;
     slab.capacity = ops::KvLayout::round_capacity(positions);
@@ -177,25 +211,22 @@ class CpuBackend : public DecodeBackend {
     float* projected = scratch_.projected.data() + begin * hidden;
 
     rms_norm(x, count, w.input_norm, normed);
-    w.qkv.forward(normed, count, qkv);
-    settle(qkv, count * width);
+    project(w.qkv, w.qkv_adapter, normed, begin, count, qkv);
     attend(rows, begin, count, layer, qkv);
-    w.o.forward(scratch_.mixed.data() + begin * q_width_, count, projected);
+    project(w.o, w.o_adapter, scratch_.mixed.data() + begin * q_width_, begin, count, projected);
     add_projected(projected, count * hidden, x);
 
     float* gate_up = scratch_.gate_up.data() + begin * 2 * inner;
     float* activated = scratch_.activated.data() + begin * inner;
     rms_norm(x, count, w.post_attention_norm, normed);
-    w.gate_up.forward(normed, count, gate_up);
-    settle(gate_up, count * 2 * inner);
+    project(w.gate_up, w.gate_up_adapter, normed, begin, count, gate_up);
     const auto silu_mul = bf16_ ? ops::silu_mul_rows_bf16 : ops::silu_mul_rows;
     silu_mul(gate_up, 2 * inner, gate_up + inner, 2 * inner, count, inner, activated, inner);
-    w.down.forward(activated, count, projected);
+    project(w.down, w.down_adapter, activated, begin, count, projected);
     add_projected(projected, count * hidden, x);
   }
 
-  void add_projected(float* projected, int64_t count, float* x) const {
-    settle(projected, count);
+  void add_projected(const float* projected, int64_t count, float* x) const {
     ops::add_rows(x, projected, count, x);
     settle(x, count);
   }
@@ -234,6 +265,7 @@ class CpuBackend : public DecodeBackend {
   std::vector<PackedLayer> layers_;
   ops::PackedLinear head_;
   at::Tensor final_norm_;  // float32
+  int64_t adapter_floats_ = 0;  // scratch of one row
   std::vector<Slab> prefixes_, slots_;
   std::vector<ops::KvView> views_;
   std::vector<int64_t> positions_;

@@ -253,6 +253,11 @@ void Engine::weights_changed() {
   impl_->backend->weights_changed();
 }
 
+void Engine::adapter_changed() {
+  PROSODIA_CHECK(idle(), "{} groups in flight: no response may mix weight versions", impl_->groups.size());
+  impl_->backend->adapter_changed();
+}
+
 uint64_t Engine::decoded_tokens() const { return impl_->decoded_tokens; }
 uint64_t Engine::decode_steps() const { return impl_->decode_steps; }
 

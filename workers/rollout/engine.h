@@ -83,6 +83,7 @@ class Engine {
   void cancel(uint64_t id);
   // Call after the model's tensors were written; requires idle(), because no response may mix versions.
   void weights_changed();
+  void adapter_changed();  // the same when only the adapter's tensors were written: repacks those alone
 
   uint64_t decoded_tokens() const;  // since construction
   uint64_t decode_steps() const;

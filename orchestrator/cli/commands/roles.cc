@@ -108,7 +108,8 @@ Status roll_out(const Options& options, std::atomic<bool>& stop, const Line& lin
   RolloutWorkerOptions worker;
   worker.model_dir = options.text("model");
   worker.dataset_dir = fs::path(options.text("dataset")).parent_path();
-  worker.model = model_options(options);
+  PROSODIA_ASSIGN(worker.model, training_model_options(options));
+  PROSODIA_ASSIGN(worker.freeze, freeze_spec(options));
   worker.sampling = sampling_params(options, /*greedy=*/false);
   worker.engine.max_rows = static_cast<int>(options.integer("max_rows"));
   worker.stop_requested = [&stop] { return stop.load(); };
@@ -147,7 +148,7 @@ Result<LearnerOptions> learner_options(const Options& options, std::atomic<bool>
   learner.max_steps = options.integer("max_steps");
   learner.save_steps = options.integer("save_steps");
   learner.save_total_limit = static_cast<int>(options.integer("save_total_limit"));
-  learner.model = model_options(options);
+  PROSODIA_ASSIGN(learner.model, training_model_options(options));
   learner.weights.bulk.endpoint = fmt::format("tcp://{}:*", options.text("bind"));
   learner.weights.bulk.allow_plaintext_network = options.flag("allow_plaintext_network");
   learner.stop_requested = [&stop] { return stop.load(); };

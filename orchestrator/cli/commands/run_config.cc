@@ -2,6 +2,7 @@
 
 #include "data/store/atomic_file.h"
 #include "data/store/fs.h"
+#include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/launch/layout.h"
 
 namespace prosodia::cli {
@@ -9,7 +10,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kPathOptions[] = {"model", "ref_model", "output_dir"};
+constexpr const char* kPathOptions[] = {"model", "adapter", "ref_model", "output_dir"};
 
 fs::path config_path(const Options& options) { return fs::path(options.text("output_dir")) / "config.ini"; }
 
@@ -46,7 +47,7 @@ Result<Options> resolve_run_options(Options options) {
   if (datasets.size() != 1) return fail(ErrorCode::kUsage, "--dataset: train takes one file, got {}", datasets.size());
   options.set("dataset", fs::weakly_canonical(fs::absolute(datasets.front())).string());
   if (options.text("ref_model").empty()) options.set("ref_model", options.text("model"));
-  return options;
+  return adopt_adapter(std::move(options));
 }
 
 Status prepare_run_folder(const Options& options) {

@@ -39,13 +39,13 @@ Result<SftOptions> sft_options(const Options& options, const CommandContext& con
   sft.lr_scheduler_type = schedule.lr_scheduler_type;
   sft.warmup_ratio = schedule.warmup_ratio;
   sft.adamw = adamw_options(options);
-  PROSODIA_ASSIGN(sft.freeze, frozen_parts(options));
+  PROSODIA_ASSIGN(sft.freeze, freeze_spec(options));
   sft.seed = static_cast<uint64_t>(options.integer("seed"));
   sft.max_tokens_per_micro_batch = options.integer("token_budget");
   sft.save_steps = options.integer("save_steps");
   sft.save_total_limit = static_cast<int>(options.integer("save_total_limit"));
   sft.logging_steps = options.integer("logging_steps");
-  sft.model = model_options(options);
+  PROSODIA_ASSIGN(sft.model, training_model_options(options));
   sft.on_log = print_progress;
   sft.stop_requested = [&context] { return context.stop.load(); };
   return sft;
@@ -53,7 +53,9 @@ Result<SftOptions> sft_options(const Options& options, const CommandContext& con
 
 }  // namespace
 
-Result<int> run_sft(const Options& options, const CommandContext& context) {
+Result<int> run_sft(const Options& given, const CommandContext& context) {
+  PROSODIA_TRY(given.required("model"));
+  PROSODIA_ASSIGN(const Options options, adopt_adapter(given));
   const int ranks = static_cast<int>(options.integer("nproc_per_node"));
   const bool launched = launch::under_mpi_launcher();
   PROSODIA_ASSIGN(const SftOptions check, sft_options(options, context, ranks));

@@ -15,6 +15,7 @@
 #include "orchestrator/launch/signals.h"
 #include "orchestrator/launch/supervisor.h"
 #include "workers/model/config.h"
+#include "workers/model/model.h"
 
 namespace prosodia::cli {
 namespace {
@@ -28,7 +29,9 @@ using launch::Role;
 Status probe_inputs(const Options& options) {
   PROSODIA_TRY(grpo_options(options));
   PROSODIA_TRY(reward_options(options));
-  PROSODIA_TRY(ModelConfig::load(options.text("model")));
+  PROSODIA_TRY(training_model_options(options));
+  PROSODIA_ASSIGN(const fs::path base, base_model_dir(options.text("model")));
+  PROSODIA_TRY(ModelConfig::load(base));
   PROSODIA_ASSIGN(const auto samples, read_dataset(options.text("dataset")));
   for (const Sample& sample : samples) {
     if (sample.solution.empty()) {

@@ -2,6 +2,7 @@
 // Tolerances: forward 1e-5, gradients 1e-4, both relative to the largest stored magnitude of the tensor. Greedy ids:
 // equal.
 #include "tests/golden/model/golden_support.h"
+#include "workers/model/load.h"
 
 namespace prosodia {
 namespace {
@@ -84,6 +85,44 @@ TEST_P(Qwen2Golden, LogitsLossGradientsGreedy) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Heads, Qwen2Golden, testing::Values("qwen2_tied", "qwen2_untied"));
+
+// Adapters that the peft package wrote, with random A and B, and what it computes with them (lora_oracle.py): logits,
+// loss, and gradients of every stored A and B. The base has none.
+void expect_adapter(const std::string& name, const std::string& cases_of_base, const std::string& case_name,
+                    const std::vector<LogMel>& mels) {
+  auto loaded = load_model(fixtures() / (name + "_lora"));
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  Model& model = **loaded;
+  const Cases inputs(cases_of_base), cases(name + "_lora_cases.safetensors");
+  for (NamedParameter& parameter : model.parameters())
+    parameter.tensor.requires_grad_(model.in_adapter(parameter.name));
+  PackedBatch batch = batch_of(inputs, case_name);
+  for (const LogMel& mel : mels) batch.clips.push_back(&mel);
+  const at::Tensor hidden = model.hidden(batch);
+  EXPECT_LT(relative_error(model.logits(hidden).detach(), cases["logits"]), kForwardTolerance);
+  const at::Tensor loss = loss_of(model, batch, hidden, inputs.ids(case_name + ".labels"));
+  EXPECT_LT(relative_error(loss.detach().reshape({1}), cases["loss"]), kForwardTolerance);
+  loss.backward();
+  const auto names = cases.names_with("grad.");
+  EXPECT_GE(names.size(), 28u) << "seven linears of two layers, A and B";
+  for (const std::string& stored : names) {
+    const at::Tensor* parameter = model.find(stored.substr(std::string("grad.").size()));
+    ASSERT_NE(parameter, nullptr) << stored;
+    EXPECT_LT(relative_error(parameter->grad(), cases[stored]), kGradientTolerance) << stored;
+  }
+  for (const NamedParameter& parameter : model.parameters())
+    EXPECT_EQ(parameter.tensor.grad().defined(), model.in_adapter(parameter.name)) << parameter.name;
+}
+
+TEST(LoraGolden, DecoderOfATiedTextModel) { expect_adapter("qwen2_tied", "qwen2_tied_cases.safetensors", "text", {}); }
+
+TEST(LoraGolden, AudioTowerAndDecoderRankStabilised) {
+  const Cases cases("thinker_cases.safetensors");
+  std::vector<LogMel> mels;
+  for (const int64_t index : cases.ids("audio.clip_order"))
+    mels.push_back(mel_of(cases["mel." + std::to_string(index)]));
+  expect_adapter("thinker", "thinker_cases.safetensors", "audio", mels);
+}
 
 }  // namespace
 }  // namespace prosodia

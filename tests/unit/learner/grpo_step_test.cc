@@ -150,7 +150,7 @@ TEST_F(GrpoStepTest, RaisesTheReward) {
 }
 
 TEST_F(GrpoStepTest, AFrozenTowerIsEncodedOnceWithTheSameBits) {
-  options_.freeze = {ModelPart::kAudioTower, ModelPart::kProjector};
+  options_.freeze = value_of(FreezeSpec::parse("audio_tower,projector"));
   const auto cached = trainer(options_);
   const auto open = trainer(
       {options_.loss, options_.advantage, options_.schedule, options_.adamw, {}, 1.0, 1, 8192, options_.dataset_dir});

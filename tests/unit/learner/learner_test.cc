@@ -213,6 +213,7 @@ TEST_F(LearnerTest, ReplayOfArchivedBatchesGivesTheRunsDigests) {
       dir_ / "replayed");
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_EQ(report->weights, run_report->weights);
+  ASSERT_EQ(digests.size(), batches_.size());
   for (size_t step = 0; step < digests.size(); ++step) EXPECT_EQ(digests[step], live.done[step].weights_digest);
   EXPECT_EQ(weights_hex(dir_ / "replayed"), report->weights.hex());
 }
