@@ -4,6 +4,7 @@
 #include <cstring>
 #include <map>
 
+#include "data/base/crc32c.h"
 #include "data/store/atomic_file.h"
 #include "workers/model/model_folder.h"
 #include "workers/model/model_impl.h"
@@ -106,6 +107,15 @@ std::vector<std::byte> pack_weights(const Model& model) {
 }
 
 Digest digest_weights(std::span<const std::byte> packed) { return DigestBuilder().add(packed).finish(); }
+
+TensorChecksums checksum_tensors(const Model& model) {
+  TensorChecksums checksums;
+  for (const NamedParameter& parameter : model.parameters()) {
+    const at::Tensor cpu = parameter.tensor.detach().to(at::kCPU).contiguous();
+    checksums[parameter.name] = crc32c(bytes_of(cpu));
+  }
+  return checksums;
+}
 
 Status unpack_weights(std::span<const std::byte> packed, Model& model) {
   if (packed.size() != packed_weight_bytes(model)) {
