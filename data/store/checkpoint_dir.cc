@@ -1,11 +1,11 @@
 #include "data/store/checkpoint_dir.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "data/base/check.h"
 #include "data/base/crc32c.h"
 #include "data/base/json.h"
+#include "data/base/number.h"
 #include "data/store/atomic_file.h"
 
 namespace prosodia {
@@ -23,11 +23,8 @@ std::string folder_name(uint64_t step) { return fmt::format("{}{:06}", kPrefix, 
 
 std::optional<uint64_t> step_of(std::string_view name) {
   if (!name.starts_with(kPrefix)) return std::nullopt;
-  const std::string_view digits = name.substr(kPrefix.size());
-  uint64_t step = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), step);
-  if (error != std::errc() || end != digits.data() + digits.size() || name != folder_name(step)) return std::nullopt;
-  return step;
+  const auto step = parse_integer<uint64_t>(name.substr(kPrefix.size()));
+  return step && name == folder_name(*step) ? step : std::nullopt;
 }
 
 // Files below `dir`, as "a" or "sub/a", sorted; folders go to `folders`.

@@ -34,6 +34,8 @@ enum CommandBit : uint32_t {
   kScore = 1u << 9,
   kReport = 1u << 10,
   kExport = 1u << 11,
+  kReplay = 1u << 20,
+  kDoctor = 1u << 21,
 };
 
 struct OptionSpec {

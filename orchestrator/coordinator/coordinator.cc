@@ -290,7 +290,7 @@ Status Coordinator::report(StepId step) {
 
 // One segment of everything from the last segment up to `end`, unless that is nothing.
 Status Coordinator::archive_through(uint64_t end) {
-  std::vector<protocol::StepBatch> batches;
+  std::vector<ArchivedStep> steps;
   for (uint64_t step = archived_; step < end; ++step) {
     if (!core_->has_groups(StepId(step))) {
       return fail(ErrorCode::kCorruption, "step {} is neither archived in {} nor in memory", step,
@@ -298,12 +298,13 @@ Status Coordinator::archive_through(uint64_t end) {
     }
     protocol::StepBatch batch;
     batch.step = StepId(step);
-    batch.batch_digest = core_->step_record(StepId(step)).batch_digest;
+    const core::StepRecord& record = core_->step_record(StepId(step));
+    batch.batch_digest = record.batch_digest;
     batch.groups = core_->step_groups(StepId(step));
-    batches.push_back(std::move(batch));
+    steps.push_back({std::move(batch), record.loss, record.weights_digest});
   }
-  if (batches.empty()) return {};
-  PROSODIA_TRY(write_segment(fs_, archive_dir(), batches));
+  if (steps.empty()) return {};
+  PROSODIA_TRY(write_segment(fs_, archive_dir(), steps));
   archived_ = end;
   core_->archived(StepId(end));
   return {};

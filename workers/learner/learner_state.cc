@@ -72,7 +72,10 @@ Result<std::filesystem::path> LearnerState::save(CheckpointStore& store, std::ma
   TrainingState state;
   state.step = static_cast<int64_t>(version_);
   state.extra = {{"num_tokens", trainer_->num_tokens()}};
-  if (collective_.rank() == 0) state.extra["weights_digest"] = packed_->digest.hex();
+  if (collective_.rank() == 0) {
+    state.extra["weights_digest"] = packed_->digest.hex();
+    state.extra["tensor_crc32c"] = tensor_checksums();  // lets `replay` name the tensors that differ
+  }
   policy.erase(version_);
   std::erase_if(policy, [&](const auto& kept) { return kept.first + static_cast<uint64_t>(options_.lag) < version_; });
   state.policy = std::move(policy);

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "data/base/check.h"
+#include "data/base/crc32c.h"
 #include "data/store/atomic_file.h"
 #include "workers/model/model_folder.h"
 #include "workers/model/model_impl.h"
@@ -115,6 +116,15 @@ std::vector<std::byte> pack_tensors(std::span<const NamedParameter> parameters) 
   std::vector<std::byte> packed;
   append_tensors(parameters, packed);
   return packed;
+}
+
+TensorChecksums checksum_tensors(const Model& model) {
+  TensorChecksums checksums;
+  for (const NamedParameter& parameter : model.parameters()) {
+    const at::Tensor cpu = parameter.tensor.detach().to(at::kCPU).contiguous();
+    checksums[parameter.name] = crc32c(bytes_of(cpu));
+  }
+  return checksums;
 }
 
 Status unpack_tensors(std::span<const std::byte> packed, std::span<const NamedParameter> parameters) {

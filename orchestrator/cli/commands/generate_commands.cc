@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "data/base/peak_memory.h"
 #include "data/corpus/dataset.h"
 #include "data/store/atomic_file.h"
 #include "data/store/fs.h"
@@ -44,8 +45,8 @@ Result<int> run_infer(const Options& options, const CommandContext&) {
   PROSODIA_TRY(infer(*loaded.model, *loaded.processor, samples, infer_options,
                      [&](size_t, nlohmann::json row) { return rows.append(row); }));
   PROSODIA_TRY(rows.write(output));
-  fmt::print(stderr, "infer: {} rows, {} responses each; wrote {}\n", samples.size(), infer_options.num_generations,
-             output);
+  fmt::print(stderr, "infer: {} rows, {} responses each, peak memory {:.3f} GB; wrote {}\n", samples.size(),
+             infer_options.num_generations, static_cast<double>(peak_memory_bytes()) / 1e9, output);
   return 0;
 }
 

@@ -1,18 +1,28 @@
 #include "orchestrator/cli/commands/model_options.h"
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 
-#include <charconv>
 #include <cstdlib>
 
+#include "data/base/number.h"
 #include "workers/model/adapter_config.h"
 #include "workers/model/model.h"
 
 namespace prosodia::cli {
 
 void configure_torch(const Options& options) {
-  // MKL may pick kernels by memory alignment; this mode makes a call's result depend on its inputs alone.
-  setenv("MKL_CBWR", "AUTO,STRICT", /*overwrite=*/0);
+  if (options.flag("deterministic")) {
+    // MKL may pick kernels by memory alignment; this mode makes a call's result depend on its inputs alone.
+    setenv("MKL_CBWR", "AUTO,STRICT", /*overwrite=*/0);
+    // Everything else on CPU is deterministic anyway. CUDA: not run on a GPU yet.
+    if (options.text("device").starts_with("cuda")) {
+      setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
+      at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
+      at::globalContext().setDeterministicFillUninitializedMemory(false);  // no kernel reads what it has not written
+      at::globalContext().setBenchmarkCuDNN(false);
+    }
+  }
   at::set_num_threads(static_cast<int>(options.integer("num_threads")));
 }
 
@@ -127,9 +137,8 @@ Result<std::vector<SftDataset>> weighted_datasets(const Options& options) {
     const size_t colon = item.rfind(':');
     SftDataset dataset{.path = item, .weight = std::nullopt};
     if (colon != std::string::npos && !std::filesystem::exists(item)) {
-      double weight = 0;
-      const char* end = item.data() + item.size();
-      if (std::from_chars(item.data() + colon + 1, end, weight).ptr != end || !(weight > 0)) {
+      const auto weight = parse_number(std::string_view(item).substr(colon + 1));
+      if (!weight || !(*weight > 0)) {
         return fail(ErrorCode::kUsage, "--dataset '{}': the weight after ':' must be a number above 0", item);
       }
       dataset = {.path = item.substr(0, colon), .weight = weight};

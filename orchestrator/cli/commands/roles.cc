@@ -4,12 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <ctime>
 #include <functional>
 #include <thread>
 
+#include "data/base/number.h"
 #include "data/store/fs.h"
 #include "orchestrator/cli/commands/coordinator_options.h"
 #include "orchestrator/cli/commands/model_options.h"
@@ -137,24 +137,6 @@ MpiOptions mpi_options(const Options& options) {
   return {.deadline = std::chrono::milliseconds(static_cast<int64_t>(options.real("collective_timeout_s") * 1000))};
 }
 
-Result<LearnerOptions> learner_options(const Options& options, std::atomic<bool>& stop) {
-  LearnerOptions learner;
-  learner.model_dir = options.text("model");
-  learner.checkpoint_dir = fs::path(options.text("output_dir")) / "checkpoints";
-  PROSODIA_ASSIGN(learner.grpo, grpo_options(options));
-  learner.grpo.dataset_dir = fs::path(options.text("dataset")).parent_path();
-  learner.reference_dir = options.text("ref_model");
-  learner.lag = options.integer("lag");
-  learner.max_steps = options.integer("max_steps");
-  learner.save_steps = options.integer("save_steps");
-  learner.save_total_limit = static_cast<int>(options.integer("save_total_limit"));
-  PROSODIA_ASSIGN(learner.model, training_model_options(options));
-  learner.weights.bulk.endpoint = fmt::format("tcp://{}:*", options.text("bind"));
-  learner.weights.bulk.allow_plaintext_network = options.flag("allow_plaintext_network");
-  learner.stop_requested = [&stop] { return stop.load(); };
-  return learner;
-}
-
 Status learn(const Options& options, std::atomic<bool>& stop, Collective& collective,
              const std::function<Result<Line>()>& find_line) {
   configure_torch(options);
@@ -186,16 +168,33 @@ Result<RewardOptions> reward_options(const Options& options) {
     return fail(ErrorCode::kUsage, "--criteria_weights wants {} numbers, got {}", kNumCriteria, criteria.size());
   }
   for (size_t i = 0; i < kNumCriteria; ++i) {
-    const char* end = criteria[i].data() + criteria[i].size();
-    if (std::from_chars(criteria[i].data(), end, reward.weights.criteria[i]).ptr != end) {
-      return fail(ErrorCode::kUsage, "--criteria_weights: '{}' is not a number", criteria[i]);
-    }
+    const auto weight = parse_number(criteria[i]);
+    if (!weight) return fail(ErrorCode::kUsage, "--criteria_weights: '{}' is not a number", criteria[i]);
+    reward.weights.criteria[i] = *weight;
   }
   reward.trust = {.use_trust = options.flag("trust"),
                   .all_correct = options.real("trust_all_correct"),
                   .all_wrong = options.real("trust_all_wrong")};
   PROSODIA_TRY(validate(reward));
   return reward;
+}
+
+Result<LearnerOptions> learner_options(const Options& options, std::atomic<bool>& stop) {
+  LearnerOptions learner;
+  learner.model_dir = options.text("model");
+  learner.checkpoint_dir = fs::path(options.text("output_dir")) / "checkpoints";
+  PROSODIA_ASSIGN(learner.grpo, grpo_options(options));
+  learner.grpo.dataset_dir = fs::path(options.text("dataset")).parent_path();
+  learner.reference_dir = options.text("ref_model");
+  learner.lag = options.integer("lag");
+  learner.max_steps = options.integer("max_steps");
+  learner.save_steps = options.integer("save_steps");
+  learner.save_total_limit = static_cast<int>(options.integer("save_total_limit"));
+  PROSODIA_ASSIGN(learner.model, training_model_options(options));
+  learner.weights.bulk.endpoint = fmt::format("tcp://{}:*", options.text("bind"));
+  learner.weights.bulk.allow_plaintext_network = options.flag("allow_plaintext_network");
+  learner.stop_requested = [&stop] { return stop.load(); };
+  return learner;
 }
 
 Result<bool> report_if_complete(const Options& options) {

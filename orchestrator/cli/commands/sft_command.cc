@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "data/base/peak_memory.h"
 #include "orchestrator/cli/commands/command.h"
 #include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/cli/commands/mpirun.h"
@@ -77,9 +78,10 @@ Result<int> run_sft(const Options& given, const CommandContext& context) {
     return finish_process(*collective, tl::unexpected(report.error()));
   }
   if (collective->rank() == 0) {
-    fmt::print("sft: {} steps{} in {:.1f} s, loss {:.4f} -> {:.4f}; wrote {}\n", report->steps,
+    fmt::print("sft: {} steps{} in {:.1f} s, loss {:.4f} -> {:.4f}, peak memory {:.3f} GB; wrote {}\n", report->steps,
                report->resumed_from > 0 ? fmt::format(" (resumed from {})", report->resumed_from) : "", report->seconds,
-               report->first_loss, report->last_loss, sft.output_dir.string());
+               report->first_loss, report->last_loss, static_cast<double>(peak_memory_bytes()) / 1e9,
+               sft.output_dir.string());
   }
   return 0;
 }
