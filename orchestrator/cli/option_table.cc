@@ -31,6 +31,9 @@ constexpr OptionSpec kTable[] = {
     {"merge", kFlag, "true", "merge the adapter into the weights; false = write the adapter folder as it is", "Files",
      kExport},
     {"max_shard_size", kText, "5GB", "largest weights file, such as 200MB, 5GB or 4GiB", "Files", kExport},
+    {"output_dir", kText, "", "folder for the keys (required)", "Files", kKeygen},
+    {"rotate", kText, "", "a new key pair for this role only; its old public key stays allowed", "Files", kKeygen,
+     false, 0, 0, "coordinator|learner|rollout|reward"},
     {"input", kText, "", "JSONL file to read (required)", "Files", kInfer | kScore},
     {"output", kText, "", "JSONL file to write (required)", "Files", kInfer | kScore},
 
@@ -171,6 +174,10 @@ constexpr OptionSpec kTable[] = {
     {"deterministic", kFlag, "true",
      "same input, same bits: MKL's strict mode on CPU; on CUDA torch's deterministic algorithms, slower", "Processes",
      kModels, true},
+    {"keys", kText, "",
+     "folder with this role's key file and the allow-list (prosodia keygen): encrypts and authenticates every "
+     "connection",
+     "Processes", kRun},
     {"bind", kText, "127.0.0.1", "address the coordinator and the weight server listen on", "Processes", kRun},
     {"allow_plaintext_network", kFlag, "false",
      "let --bind name an address beyond loopback, without encryption: only on a trusted network", "Processes", kRun},

@@ -10,6 +10,7 @@
 #include "data/store/atomic_file.h"
 #include "data/store/journal.h"
 #include "orchestrator/coordinator/archive.h"
+#include "orchestrator/coordinator/control_port.h"
 #include "orchestrator/coordinator/journal_records.h"
 #include "orchestrator/coordinator/step_reports.h"
 #include "orchestrator/protocol/transport.h"
@@ -19,7 +20,6 @@ namespace prosodia {
 namespace {
 
 constexpr size_t kFramesPerCommit = 1024;  // group commit: so many frames share one fdatasync at most
-
 double unix_seconds() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
@@ -45,8 +45,7 @@ class Coordinator {
     if (outcome_) return *outcome_;  // complete already
     PROSODIA_TRY(listen());
     const Status status = loop();
-    socket_.set(zmq::sockopt::linger, static_cast<int>(options_.goodbye_ms));
-    socket_.close();
+    port_->close(options_.goodbye_ms);
     return status;
   }
 
@@ -55,7 +54,6 @@ class Coordinator {
   Status open_journal();
   Status report_again();
   Status listen();
-  Result<zmq::socket_t> bind(const std::string& endpoint);
   Status loop();
   Status drive(core::Actions actions);
   Status commit(std::span<core::Action> actions);
@@ -67,7 +65,6 @@ class Coordinator {
   void conclude(Status outcome);
   std::filesystem::path journal_dir() const { return options_.run_dir / "journal"; }
   std::filesystem::path archive_dir() const { return options_.run_dir / "rollouts"; }
-  std::filesystem::path endpoint_file() const { return options_.run_dir / "coordinator.endpoint"; }
 
   const CoordinatorOptions& options_;
   MetricsSink& sink_;
@@ -75,8 +72,7 @@ class Coordinator {
   FileSystem& fs_ = options_.fs != nullptr ? *options_.fs : posix_file_system();
   std::unique_ptr<core::RunCore> core_;
   std::unique_ptr<Journal> journal_;
-  zmq::context_t context_{1};
-  zmq::socket_t socket_;
+  std::unique_ptr<ControlPort> port_;
   std::optional<Status> outcome_;
   uint64_t archived_ = 0;
   std::vector<uint64_t> tokens_;  // by step: see count_tokens
@@ -133,33 +129,11 @@ Status Coordinator::report_again() {
   return archive_through(whole);
 }
 
-Result<zmq::socket_t> Coordinator::bind(const std::string& endpoint) {
-  protocol::SocketOptions socket_options;
-  socket_options.max_message_bytes = protocol::kMaxPayloadFromWorker + protocol::kFrameHeaderBytes;
-  return protocol::bind_router(context_, endpoint, socket_options, options_.allow_plaintext_network);
-}
-
 Status Coordinator::listen() {
-  const std::string& wanted = options_.endpoint;
-  bool bound = false;
-  if (wanted.ends_with(":*")) {
-    // Where workers of an earlier life still dial, when it is of the same host and free.
-    const auto earlier = fs_.read_text(endpoint_file());
-    const std::string host = wanted.substr(0, wanted.size() - 1);
-    if (earlier && earlier->starts_with(host)) {
-      if (auto socket = bind(earlier->substr(0, earlier->find('\n')))) {
-        socket_ = std::move(*socket);
-        bound = true;
-      }
-    }
-  }
-  if (!bound) {
-    PROSODIA_ASSIGN(socket_, bind(wanted));
-  }
-  const std::string endpoint = protocol::last_endpoint(socket_);
-  PROSODIA_TRY(write_file_atomic(fs_, endpoint_file(), endpoint + "\n"));
-  spdlog::info("coordinator listens on {} (run {:016x}, life {})", endpoint, core_->run_id().value, core_->life());
-  if (options_.on_listening) options_.on_listening(endpoint);
+  PROSODIA_ASSIGN(port_, ControlPort::open(options_, fs_));
+  spdlog::info("coordinator listens on {}, {} (run {:016x}, life {})", port_->endpoint(),
+               port_->encrypted() ? "encrypted" : "not encrypted", core_->run_id().value, core_->life());
+  if (options_.on_listening) options_.on_listening(port_->endpoint());
   return {};
 }
 
@@ -168,20 +142,14 @@ Status Coordinator::listen() {
 Status Coordinator::loop() {
   int64_t next_tick_ms = 0;
   bool stop_seen = false;
-  uint64_t malformed = 0;
   while (!outcome_) {
-    zmq::pollitem_t item{socket_.handle(), 0, ZMQ_POLLIN, 0};
+    zmq::pollitem_t item{port_->poll_handle(), 0, ZMQ_POLLIN, 0};
     protocol::poll_sockets({&item, 1}, std::chrono::milliseconds(options_.tick_ms));
     const int64_t now_ms = protocol::steady_now_ms();
-    core::Actions actions;
+    core::Actions actions = port_->receive(*core_, kFramesPerCommit, now_ms);
     const auto collect = [&actions](core::Actions more) {
       std::move(more.begin(), more.end(), std::back_inserter(actions));
     };
-    for (size_t i = 0; i < kFramesPerCommit; ++i) {
-      const auto frame = protocol::router_receive(socket_, &malformed);
-      if (!frame) break;
-      collect(core_->on_frame(frame->peer, protocol::bytes_of(frame->bytes), now_ms));
-    }
     if (stop_ && !stop_seen) {
       stop_seen = true;
       spdlog::info("stopping: waiting for the learner's checkpoint, at most {} s", options_.run.stop_grace_ms / 1000);
@@ -191,6 +159,8 @@ Status Coordinator::loop() {
       if (options_.on_alive) options_.on_alive();
       collect(core_->on_tick(now_ms));
       next_tick_ms = now_ms + options_.tick_ms;
+      port_->tend(core_->counters(), now_ms);
+      if (options_.on_tick) options_.on_tick(*core_);
     }
     PROSODIA_TRY(drive(std::move(actions)));
   }
@@ -245,7 +215,7 @@ Status Coordinator::commit(std::span<core::Action> actions) {
 
 Status Coordinator::perform(core::Action& action) {
   if (const auto* send = std::get_if<core::Send>(&action)) {
-    (void)protocol::router_send(socket_, send->peer, send->frame);  // what is lost is granted or acknowledged again
+    port_->send(*send);
     return {};
   }
   if (const auto* finished = std::get_if<core::StepFinished>(&action)) return on_step_finished(finished->step);

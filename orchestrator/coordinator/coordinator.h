@@ -28,6 +28,8 @@
 #include "data/store/fs.h"
 #include "orchestrator/core/run_core.h"
 #include "orchestrator/monitor/metrics_sink.h"
+#include "orchestrator/protocol/keys.h"
+#include "orchestrator/protocol/peer_guard.h"
 
 namespace prosodia {
 
@@ -42,6 +44,8 @@ struct CoordinatorOptions {
   // coordinator where they left it; any free one otherwise.
   std::string endpoint = "tcp://127.0.0.1:*";
   bool allow_plaintext_network = false;  // listen outside loopback without encryption
+  protocol::CredentialsPtr credentials;  // the coordinator's keys; nullptr = plaintext
+  protocol::PeerLimits peer_limits;      // of what one worker may send
   uint64_t archive_steps = 50;           // steps a segment; 0 = no archive
   int64_t tick_ms = 100;                 // of the event loop
   int64_t goodbye_ms = 1000;             // for the last frames to leave
@@ -51,6 +55,7 @@ struct CoordinatorOptions {
   // To whoever can restart processes; both optional. on_alive: every tick, while the loop turns.
   std::function<void()> on_alive;
   std::function<void(const std::string& worker, const std::string& reason)> on_stuck;
+  std::function<void(const core::RunCore&)> on_tick;  // optional: observes, on the coordinator's thread
 };
 
 // Takes RUN/LOCK (RUN is created when missing) for the caller alone; held until the lock object ends, or the process.

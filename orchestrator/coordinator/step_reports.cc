@@ -118,6 +118,10 @@ void add_counters(std::map<std::string, double>& metrics, const core::Counters& 
   metrics["ft/workers_lost"] = static_cast<double>(counters.workers_lost);
   metrics["ft/tasks_failed"] = static_cast<double>(counters.tasks_failed);
   metrics["ft/steps_replayed"] = static_cast<double>(counters.steps_replayed);
+  metrics["ft/weights_unreachable"] = static_cast<double>(counters.weights_unreachable);
+  metrics["ft/leases_cancelled"] = static_cast<double>(counters.cancels_sent);
+  metrics["ft/bad_frames"] = static_cast<double>(counters.bad_frames);
+  metrics["ft/foreign_role"] = static_cast<double>(counters.foreign_hellos + counters.foreign_frames);
   double rejected = 0;
   for (int reason = 1; reason < kNumRefusalReasons; ++reason) {
     const auto count = static_cast<double>(counters.results_rejected[reason]);

@@ -5,6 +5,7 @@
 
 #include "data/base/check.h"
 #include "orchestrator/core/run_core_send.h"
+#include "orchestrator/protocol/authorisation.h"
 
 namespace prosodia::core {
 
@@ -59,7 +60,8 @@ Actions RunCore::start(int64_t now_ms) {
   return take_actions();
 }
 
-Actions RunCore::on_frame(const std::string& peer, std::span<const std::byte> frame, int64_t now_ms) {
+Actions RunCore::on_frame(const std::string& peer, std::span<const std::byte> frame, int64_t now_ms,
+                          std::optional<Role> key_role) {
   if (finished_) return {};
   const auto view = decode_frame(frame, kMaxPayloadFromWorker);
   if (!view) {
@@ -72,7 +74,7 @@ Actions RunCore::on_frame(const std::string& peer, std::span<const std::byte> fr
   }
   const FrameHeader& header = view->header;
   if (header.type == MessageType::kHello) {
-    on_hello(peer, *view, now_ms);
+    on_hello(peer, *view, now_ms, key_role);
     schedule(now_ms);
     return take_actions();
   }
@@ -82,6 +84,10 @@ Actions RunCore::on_frame(const std::string& peer, std::span<const std::byte> fr
   } else if (worker == nullptr || worker->state != WorkerState::kLive || worker->epoch != header.sender_epoch ||
              header.run_id != run_id_) {
     ask_for_hello(peer, now_ms);
+  } else if ((key_role && *key_role != worker->role) || !may_send(worker->role, header.type)) {
+    ++counters_.foreign_frames;
+    refuse(*worker, header, RefusalReason::kBadRole,
+           fmt::format("{} from a {} worker", name(header.type), name(key_role.value_or(worker->role))));
   } else {
     workers_.apply(*worker, WorkerEvent::kTraffic);
     worker->last_heard_ms = now_ms;

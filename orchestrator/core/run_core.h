@@ -100,9 +100,12 @@ struct Counters {
   uint64_t leases_superseded = 0;
   uint64_t results_accepted = 0;
   uint64_t results_rejected[protocol::kNumRefusalReasons] = {};
-  uint64_t tasks_failed = 0;
+  uint64_t tasks_failed = 0;         // all of them, and of these
+  uint64_t weights_unreachable = 0;  // … because the worker could not fetch the weights
   uint64_t workers_lost = 0, workers_fenced = 0, hellos_rejected = 0;
   uint64_t bad_frames = 0, unknown_peers = 0;
+  uint64_t foreign_hellos = 0, foreign_frames = 0;  // claimed or used a role that the sender's key is not for
+  uint64_t cancels_sent = 0;
   uint64_t steps_replayed = 0, replay_mismatches = 0, batches_resent = 0;
 };
 
@@ -129,7 +132,9 @@ class RunCore {
   Actions reload_done(StepId from);
 
   // --- events
-  Actions on_frame(const std::string& peer, std::span<const std::byte> frame, int64_t now_ms);
+  // `key_role`: the role that the peer's key speaks for; nullopt on a plaintext port, where the Hello's word is taken.
+  Actions on_frame(const std::string& peer, std::span<const std::byte> frame, int64_t now_ms,
+                   std::optional<protocol::Role> key_role = std::nullopt);
   Actions on_tick(int64_t now_ms);  // every 100 ms or so
   Actions on_stop(int64_t now_ms);
   void archived(StepId end);  // steps below `end` need not be kept for the archive any more
@@ -167,13 +172,16 @@ class RunCore {
   Actions take_actions();
 
   // run_core_workers.cc: hello, heartbeat, loss
-  void on_hello(const std::string& peer, const protocol::FrameView& frame, int64_t now_ms);
-  std::optional<protocol::Reject> check_hello(const protocol::Hello& hello) const;
+  void on_hello(const std::string& peer, const protocol::FrameView& frame, int64_t now_ms,
+                std::optional<protocol::Role> key_role);
+  std::optional<protocol::Reject> check_hello(const protocol::Hello& hello, std::optional<protocol::Role> key_role);
   void replace_namesake(const protocol::Hello& hello, const std::string& peer);
   void welcome(const Worker& worker, PolicyVersion resume);
   void on_heartbeat(Worker& worker, const protocol::Heartbeat& beat, int64_t now_ms);
+  void cancel_if_ended(const Worker& worker, LeaseId lease);
   void lose_worker(Worker& worker, WorkerEvent why, int64_t now_ms);
   void return_group(const Lease& lease, int64_t not_before_ms);
+  void count_lost_lease(const Lease& lease);
   void expire_leases(int64_t now_ms);
   void bury_silent(int64_t now_ms);
 

@@ -172,7 +172,9 @@ void RunCore::on_failure(Worker& worker, const FrameHeader& header, const TaskFa
   ++counters_.tasks_failed;
   const std::string why = fmt::format("{} on {}: {}", name(failed.code), worker.name, failed.message);
   if (failed.code == ErrorCode::kStale || failed.code == ErrorCode::kUnavailable) {
-    // The learner went away under the worker: not the group's fault, so no try is counted.
+    // The learner went away under the worker, or its weights port cannot be reached from there: not the group's fault,
+    // so neither a try nor a lost lease is counted.
+    ++counters_.weights_unreachable;
     group->last_failure = why;
     const Lease lease = *leases_.active(header.lease_id);
     close_lease(kind, group->id, lease.id, LeaseEvent::kFailure);

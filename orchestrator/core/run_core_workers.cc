@@ -12,7 +12,15 @@ namespace {
 constexpr int64_t kForgetAfterPeriods = 100;
 }
 
-std::optional<Reject> RunCore::check_hello(const Hello& hello) const {
+std::optional<Reject> RunCore::check_hello(const Hello& hello, std::optional<Role> key_role) {
+  if (key_role && *key_role != hello.role) {
+    ++counters_.foreign_hellos;
+    return Reject{
+        RejectCode::kForeignRole,
+        fmt::format("{} says it is a {} worker; its key is that of the role {}: start it with --keys that has "
+                    "the right key",
+                    hello.name, name(hello.role), name(*key_role))};
+  }
   if (hello.protocol_min > kProtocolMax || hello.protocol_max < kProtocolMin) {
     return Reject{RejectCode::kProtocolVersion,
                   fmt::format("{} speaks protocol {} to {}, the coordinator {} to {}: run the same release everywhere",
@@ -28,13 +36,19 @@ std::optional<Reject> RunCore::check_hello(const Hello& hello) const {
     return Reject{RejectCode::kBadHello,
                   fmt::format("name '{}' with {} slots: expected a name and at least 1 slot", hello.name, hello.slots)};
   }
+  // A name decides who is replaced by whom, so it must not reach across roles.
+  if (const Worker* namesake = workers_.by_name(hello.name);
+      namesake != nullptr && namesake->state == WorkerState::kLive && namesake->role != hello.role) {
+    return Reject{RejectCode::kNameTaken,
+                  fmt::format("{} is the name of a {} worker", hello.name, name(namesake->role))};
+  }
   if (workers_.all().size() >= options_.max_workers) {
     return Reject{RejectCode::kFull, fmt::format("{} workers are known already", workers_.all().size())};
   }
   return std::nullopt;
 }
 
-void RunCore::on_hello(const std::string& peer, const FrameView& frame, int64_t now_ms) {
+void RunCore::on_hello(const std::string& peer, const FrameView& frame, int64_t now_ms, std::optional<Role> key_role) {
   // The two versions lead every Hello; a release whose other fields we cannot read still gets the right reason.
   const auto hello = decode<Hello>(frame.payload);
   if (!hello) {
@@ -43,7 +57,7 @@ void RunCore::on_hello(const std::string& peer, const FrameView& frame, int64_t 
                                                                 hello.error().message, kProtocolMin, kProtocolMax)});
     return;
   }
-  if (const auto reject = check_hello(*hello)) {
+  if (const auto reject = check_hello(*hello, key_role)) {
     ++counters_.hellos_rejected;
     send(peer, *reject);
     return;
@@ -92,7 +106,10 @@ void RunCore::on_heartbeat(Worker& worker, const Heartbeat& beat, int64_t now_ms
   for (const auto& [lease, progress] : beat.leases) {
     held.insert(lease);
     const Lease* active = leases_.active(lease);
-    if (active == nullptr || active->peer != worker.peer) continue;
+    if (active == nullptr || active->peer != worker.peer) {
+      cancel_if_ended(worker, lease);
+      continue;
+    }
     const int64_t duration = active->kind == LeaseKind::kRollout ? options_.rollout_lease_ms : options_.reward_lease_ms;
     leases_.progress(lease, progress, now_ms, duration);
   }
@@ -105,6 +122,7 @@ void RunCore::on_heartbeat(Worker& worker, const Heartbeat& beat, int64_t now_ms
     const Lease ended = leases_.end(id, LeaseEvent::kNotHeld);
     workers_.remove_lease(worker, id);
     return_group(ended, now_ms);
+    count_lost_lease(ended);
   }
   if (is_current_learner(worker) && learner_.state == LearnerState::kTraining && !held.contains(learner_.lease) &&
       learner_.batch_sent_ms <= old_enough_ms) {
@@ -112,6 +130,16 @@ void RunCore::on_heartbeat(Worker& worker, const Heartbeat& beat, int64_t now_ms
     learner_.batch_sent_ms = now_ms;
     send_batch_frame(learner_.next_step);
   }
+}
+
+// The worker still holds a lease that ended without it: it may drop the work. A lease of an earlier life is left alone,
+// because its result is as good as any.
+void RunCore::cancel_if_ended(const Worker& worker, LeaseId lease) {
+  if (worker.role == Role::kLearner || !leases_.of_this_life(lease)) return;
+  const auto ended = leases_.ended(lease);
+  if (ended == LeaseState::kCompleted || ended == LeaseState::kFailed) return;  // its acknowledgement is on the way
+  ++counters_.cancels_sent;
+  send(worker.peer, CancelLease{}, lease);
 }
 
 void RunCore::lose_worker(Worker& worker, WorkerEvent why, int64_t now_ms) {
@@ -122,6 +150,7 @@ void RunCore::lose_worker(Worker& worker, WorkerEvent why, int64_t now_ms) {
     ++counters_.leases_revoked[static_cast<size_t>(lease.kind)];
     workers_.remove_lease(worker, id);
     return_group(lease, now_ms);
+    count_lost_lease(lease);
   }
   if (is_current_learner(worker)) lose_learner(now_ms);
 }
@@ -132,6 +161,13 @@ void RunCore::return_group(const Lease& lease, int64_t not_before_ms) {
   PROSODIA_CHECK(group != nullptr, "lease {} of the unknown group {}", lease.id, lease.group);
   groups_.apply(*group, lease.kind == LeaseKind::kRollout ? GroupEvent::kRolloutLost : GroupEvent::kRewardLost);
   group->not_before_ms = not_before_ms;
+}
+
+// A row that kills its workers must not go round for ever, and a worker that swallows groups must not get one twice
+// while there are others.
+void RunCore::count_lost_lease(const Lease& lease) {
+  Group* group = groups_.find(lease.group);
+  if (const Worker* worker = workers_.find(lease.peer)) group->failed_on.insert(worker->name);
   if (++group->lost_leases < options_.max_lost_leases) return;
   fail_run(ErrorCode::kUnavailable,
            fmt::format("group {} (step {}, dataset row {}) was given to {} workers that died or fell silent: look at "
@@ -146,6 +182,7 @@ void RunCore::expire_leases(int64_t now_ms) {
     ++counters_.leases_expired[static_cast<size_t>(lease.kind)];
     if (Worker* worker = workers_.find(lease.peer)) workers_.remove_lease(*worker, id);
     return_group(lease, now_ms);
+    count_lost_lease(lease);
   }
 }
 

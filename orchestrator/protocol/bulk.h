@@ -17,10 +17,12 @@
 #include "data/base/digest.h"
 #include "data/base/ids.h"
 #include "data/base/status.h"
+#include "orchestrator/protocol/keys.h"
 
 namespace prosodia::protocol {
 
 inline constexpr uint32_t kMaxChunkBytes = uint32_t{8} << 20;
+inline constexpr size_t kMaxBulkFrameBytes = size_t{64} << 10;  // requests, chunk headers; raw bytes are their own part
 
 // One version's bytes. Immutable once served. `bytes` may point into memory that `owner` keeps alive (an mmap, a
 // tensor).
@@ -35,6 +37,7 @@ std::shared_ptr<const Snapshot> make_snapshot(std::vector<std::byte> bytes);  //
 struct BulkServerOptions {
   std::string endpoint = "tcp://127.0.0.1:*";  // loopback unless named
   bool allow_plaintext_network = false;
+  CredentialsPtr credentials;  // the learner's: then only rollout keys may connect
 };
 
 class BulkServer {
@@ -46,6 +49,7 @@ class BulkServer {
 
   const std::string& endpoint() const;  // what workers connect to, the port filled in
   uint64_t bytes_sent() const;
+  uint64_t refused() const;  // handshakes and frames; within half a second
 
  private:
   struct Impl;
@@ -60,6 +64,7 @@ struct BulkClientOptions {
   std::chrono::milliseconds timeout{60'000};  // without any chunk arriving
   std::chrono::milliseconds retry{2'000};     // a chunk not answered in this time is asked for again
   uint64_t max_bytes = uint64_t{256} << 30;   // refuses larger versions before allocating
+  CredentialsPtr credentials;                 // the rollout worker's: then the server must own a learner key
 };
 
 class BulkClient {

@@ -5,6 +5,9 @@
 #include "data/base/crc32c.h"
 
 namespace prosodia::protocol {
+namespace {
+constexpr int kMaxBadChunks = 8;
+}
 
 Digest digest_bytes(std::span<const std::byte> bytes) { return DigestBuilder().add(bytes).finish(); }
 

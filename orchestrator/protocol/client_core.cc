@@ -8,7 +8,6 @@ namespace prosodia::protocol {
 namespace {
 constexpr int64_t kHelloRetryMs = 200;
 constexpr size_t kFinishedLeasesKept = 4096;
-constexpr int64_t kDefaultHeartbeatMs = 1000;
 }  // namespace
 
 ClientCore::ClientCore(WorkerClientOptions options, WorkerEpoch epoch, int64_t now_ms)
@@ -104,6 +103,9 @@ ClientCore::Frames ClientCore::on_frame(std::span<const std::byte> bytes, int64_
         tasks_.push_back(Task{LeaseId{}, std::move(*request)});
       }
       return {};
+    case MessageType::kCancelLease:
+      on_cancel(header.lease_id);
+      return {};
     case MessageType::kShutdown:
       if (auto shutdown = decode<Shutdown>(view->payload)) shutdown_ = std::move(*shutdown);
       return {};
@@ -171,6 +173,24 @@ void ClientCore::queue_decoded(const FrameView& view) {
   tasks_.push_back(Task{lease, std::move(*message)});
 }
 
+// A lease whose result is on its way stays: the result's own answer settles it.
+void ClientCore::on_cancel(LeaseId lease) {
+  const auto held = leases_.find(lease);
+  if (held == leases_.end()) return;
+  const bool sent =
+      std::any_of(pending_.begin(), pending_.end(), [lease](const auto& entry) { return entry.second.lease == lease; });
+  if (sent) return;
+  if (held->second.taken) {
+    cancelled_.push_back(lease);
+  } else {
+    std::erase_if(tasks_, [lease](const Task& task) { return task.lease == lease; });
+  }
+  ++stats_.cancelled;
+  finish_lease(lease);
+}
+
+std::vector<LeaseId> ClientCore::take_cancelled() { return std::exchange(cancelled_, {}); }
+
 std::optional<Task> ClientCore::take_task() {
   if (shutdown_) return Task{LeaseId{}, *shutdown_};
   if (tasks_.empty()) return std::nullopt;
@@ -237,6 +257,12 @@ int64_t ClientCore::jittered(int64_t delay_ms) {
   return delay_ms + static_cast<int64_t>(static_cast<double>(delay_ms) * 0.5 * (jitter_.next_unit() - 0.5));
 }
 
+int64_t ClientCore::heartbeat_period_ms() const {
+  return welcome_ && welcome_->heartbeat_ms > 0 ? welcome_->heartbeat_ms : options_.heartbeat.count();
+}
+
+int64_t ClientCore::poll_interval_ms() const { return std::clamp<int64_t>(heartbeat_period_ms() / 4, 5, 50); }
+
 ClientCore::Frames ClientCore::poll(int64_t now_ms) {
   Frames out;
   if (state_ == ClientState::kHelloSent) {
@@ -251,8 +277,7 @@ ClientCore::Frames ClientCore::poll(int64_t now_ms) {
     Heartbeat beat;
     for (const auto& [lease, state] : leases_) beat.leases.push_back({lease, state.progress});
     out.push_back(frame_of(LeaseId{}, next_seq_++, beat));
-    const int64_t period = welcome_->heartbeat_ms > 0 ? welcome_->heartbeat_ms : kDefaultHeartbeatMs;
-    next_heartbeat_ms_ = now_ms + period;
+    next_heartbeat_ms_ = now_ms + heartbeat_period_ms();
   }
   send_due(now_ms, out);
   return out;

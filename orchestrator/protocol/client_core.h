@@ -13,6 +13,7 @@
 // | kHelloSent | Welcome of another run         | kRejected  | next_task fails                                     |
 // | kLive      | task                           | kLive      | queue it once a lease id                            |
 // | kLive      | ResultAck, Refused             | kLive      | forget the pending message                          |
+// | kLive      | CancelLease                    | kLive      | untaken: dropped; taken: told by take_cancelled     |
 // | any        | a frame of an older life       | same       | dropped, counted                                    |
 // | kRejected, kFenced | anything               | same       | ignored                                             |
 #pragma once
@@ -41,11 +42,14 @@ class ClientCore {
 
   // One received frame. Returns frames to send now.
   Frames on_frame(std::span<const std::byte> bytes, int64_t now_ms);
-  // Call at least every kPollIntervalMs. Hello retries, heartbeats, resends.
+  // Call at least every poll_interval_ms(). Hello retries, heartbeats, resends.
   Frames poll(int64_t now_ms);
-  static constexpr int64_t kPollIntervalMs = 50;
+  int64_t poll_interval_ms() const;  // a quarter of the heartbeat, 5 … 50
+
+  int64_t heartbeat_period_ms() const;  // the coordinator's, once it has said so
 
   std::optional<Task> take_task();
+  std::vector<LeaseId> take_cancelled();
   void report_progress(LeaseId lease, uint64_t counter);
   // Keeps `message` until acknowledged. Returns the frame to send now (none while not live; poll sends it later).
   template <class M>
@@ -82,6 +86,7 @@ class ClientCore {
   Frames on_welcome(const Welcome& welcome, int64_t now_ms);
   template <class M>
   void queue_decoded(const FrameView& view);
+  void on_cancel(LeaseId lease);
   void settle(uint64_t seq);
   void finish_lease(LeaseId lease);
   int64_t jittered(int64_t delay_ms);
@@ -103,6 +108,7 @@ class ClientCore {
   std::unordered_set<LeaseId> finished_;  // so that a task sent twice is not done twice
   std::deque<LeaseId> finished_order_;
   std::map<uint64_t, Pending> pending_;
+  std::vector<LeaseId> cancelled_;  // taken, not wanted any more, not yet told
   std::optional<Shutdown> shutdown_;
   bool checkpoint_queued_ = false;
   WorkerClient::Stats stats_;

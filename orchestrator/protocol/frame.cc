@@ -59,6 +59,8 @@ std::string_view name(MessageType type) {
       return "Refused";
     case MessageType::kShutdown:
       return "Shutdown";
+    case MessageType::kCancelLease:
+      return "CancelLease";
     case MessageType::kGetWeights:
       return "GetWeights";
     case MessageType::kWeightsChunk:

@@ -51,6 +51,7 @@ enum class MessageType : uint16_t {
   kResultAck = 40,
   kRefused = 41,
   kShutdown = 42,
+  kCancelLease = 43,
   // bulk channel
   kGetWeights = 64,
   kWeightsChunk = 65,

@@ -4,62 +4,6 @@
 
 namespace prosodia::protocol {
 
-std::string_view name(Role role) {
-  switch (role) {
-    case Role::kRollout:
-      return "rollout";
-    case Role::kReward:
-      return "reward";
-    case Role::kLearner:
-      return "learner";
-  }
-  return "unknown";
-}
-
-std::string_view name(FinishReason reason) { return reason == FinishReason::kStop ? "stop" : "length"; }
-
-std::string_view name(ReasoningStatus status) {
-  switch (status) {
-    case ReasoningStatus::kValue:
-      return "value";
-    case ReasoningStatus::kTimeout:
-      return "timeout";
-    case ReasoningStatus::kUnparsable:
-      return "unparsable";
-    case ReasoningStatus::kError:
-      return "error";
-    case ReasoningStatus::kNotRequested:
-      return "not_requested";
-  }
-  return "unknown";
-}
-
-std::string_view name(RefusalReason reason) {
-  switch (reason) {
-    case RefusalReason::kStaleLease:
-      return "stale_lease";
-    case RefusalReason::kDuplicate:
-      return "duplicate";
-    case RefusalReason::kUnknownLease:
-      return "unknown_lease";
-    case RefusalReason::kWrongGroup:
-      return "wrong_group";
-    case RefusalReason::kWrongVersion:
-      return "wrong_version";
-    case RefusalReason::kMalformed:
-      return "malformed";
-    case RefusalReason::kStaleEpoch:
-      return "stale_epoch";
-    case RefusalReason::kOutOfOrder:
-      return "out_of_order";
-    case RefusalReason::kBadRole:
-      return "bad_role";
-    case RefusalReason::kIncomplete:
-      return "incomplete";
-  }
-  return "unknown";
-}
-
 namespace {
 
 // ------------------------------------------------------------------------------------------------ parts
@@ -95,8 +39,7 @@ void visit(A& a, M& m, Of<ServedVersion>) {
   a.digest(m.digest);
 }
 
-// ------------------------------------------------------------------------------------------------ worker ->
-// coordinator
+// ---------------------------------------------------------------------------------------- worker -> coordinator
 
 template <class A, class M>
 void visit(A& a, M& m, Of<Hello>) {
@@ -174,8 +117,7 @@ void visit(A& a, M& m, Of<Goodbye>) {
   a.reason(m.reason, Limits::kReasonBytes);
 }
 
-// ------------------------------------------------------------------------------------------------ coordinator ->
-// worker
+// ---------------------------------------------------------------------------------------- coordinator -> worker
 
 template <class A, class M>
 void visit(A& a, M& m, Of<Welcome>) {
@@ -188,7 +130,7 @@ void visit(A& a, M& m, Of<Welcome>) {
 
 template <class A, class M>
 void visit(A& a, M& m, Of<Reject>) {
-  a.enumerator(m.code, RejectCode::kProtocolVersion, RejectCode::kBadHello);
+  a.enumerator(m.code, RejectCode::kProtocolVersion, RejectCode::kForeignRole);
   a.reason(m.reason, Limits::kReasonBytes);
 }
 
@@ -261,6 +203,9 @@ void visit(A& a, M& m, Of<Refused>) {
 }
 
 template <class A, class M>
+void visit(A&, M&, Of<CancelLease>) {}
+
+template <class A, class M>
 void visit(A& a, M& m, Of<Shutdown>) {
   a.number(m.exit_code);
   a.reason(m.reason, Limits::kReasonBytes);
@@ -321,29 +266,6 @@ Result<M> decode(std::span<const std::byte> payload) {
   return message;
 }
 
-Digest digest_of(const std::vector<BatchGroup>& groups) {
-  DigestBuilder builder;
-  builder.add("prosodia batch 1").add(uint64_t{groups.size()});
-  for (const BatchGroup& group : groups) {
-    builder.add(group.group_id.value).add(group.seed).add(group.rollout.policy_version.value);
-    builder.add(uint64_t{group.rollout.prompt_token_count}).add(uint64_t{group.rollout.completions.size()});
-    for (const Completion& completion : group.rollout.completions) {
-      builder.add(uint64_t{completion.token_ids.size()});
-      builder.add(std::as_bytes(std::span(completion.token_ids))).add(std::as_bytes(std::span(completion.logprobs)));
-      builder.add(static_cast<uint64_t>(completion.finish_reason)).add(completion.text);
-    }
-    builder.add(group.reward.tau).add(group.reward.gate);
-    for (const ResponseScore& score : group.reward.responses) {
-      builder.add(uint64_t{score.scored}).add(uint64_t{score.present});
-      builder.add(static_cast<uint64_t>(score.reasoning_status)).add(score.format).add(score.accuracy);
-      for (double criterion : score.criteria) builder.add(criterion);
-      builder.add(score.reasoning).add(uint64_t{score.claims}).add(uint64_t{score.true_claims});
-      builder.add(score.faithfulness).add(score.total);
-    }
-  }
-  return builder.finish();
-}
-
 #define PROSODIA_MESSAGE(M)                                    \
   template std::vector<std::byte> encode<M>(const M& message); \
   template Result<M> decode<M>(std::span<const std::byte> payload);
@@ -368,6 +290,7 @@ PROSODIA_MESSAGE(StepBatch)
 PROSODIA_MESSAGE(CheckpointRequest)
 PROSODIA_MESSAGE(ResultAck)
 PROSODIA_MESSAGE(Refused)
+PROSODIA_MESSAGE(CancelLease)
 PROSODIA_MESSAGE(Shutdown)
 PROSODIA_MESSAGE(GetWeights)
 PROSODIA_MESSAGE(WeightsChunk)

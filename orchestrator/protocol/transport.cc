@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 
 #include "data/base/check.h"
 
@@ -18,11 +19,32 @@ void apply_options(zmq::socket_t& socket, const SocketOptions& options) {
   socket.set(zmq::sockopt::handshake_ivl, options.handshake_ms);
   socket.set(zmq::sockopt::reconnect_ivl, options.reconnect_ms);
   socket.set(zmq::sockopt::reconnect_ivl_max, options.reconnect_max_ms);
-  socket.set(zmq::sockopt::heartbeat_ivl, options.heartbeat_ms);
-  socket.set(zmq::sockopt::heartbeat_timeout, options.heartbeat_timeout_ms);
-  socket.set(zmq::sockopt::heartbeat_ttl, options.heartbeat_timeout_ms);
+  socket.set(zmq::sockopt::tcp_keepalive, 1);
+  socket.set(zmq::sockopt::tcp_keepalive_idle, options.keepalive_idle_s);
+  socket.set(zmq::sockopt::tcp_keepalive_intvl, 5);
+  socket.set(zmq::sockopt::tcp_keepalive_cnt, 3);
   socket.set(zmq::sockopt::sndhwm, options.high_water_messages);
   socket.set(zmq::sockopt::rcvhwm, options.high_water_messages);
+}
+
+void secure_server(zmq::socket_t& socket, const SocketOptions& options) {
+  if (!options.credentials) return;
+  socket.set(zmq::sockopt::curve_server, true);
+  socket.set(zmq::sockopt::curve_secretkey, options.credentials->secret_key.z85());
+  socket.set(zmq::sockopt::zap_domain, "prosodia");
+}
+
+void secure_client(zmq::socket_t& socket, const SocketOptions& options) {
+  if (!options.credentials) return;
+  socket.set(zmq::sockopt::curve_publickey, options.credentials->public_key);
+  socket.set(zmq::sockopt::curve_secretkey, options.credentials->secret_key.z85());
+  socket.set(zmq::sockopt::curve_serverkey, options.server_key);
+}
+
+// What the Gatekeeper found out about the connection that `part` came on.
+std::optional<Principal> principal_of(const zmq::message_t& part) {
+  const char* user = zmq_msg_gets(part.handle(), "User-Id");
+  return user == nullptr ? std::nullopt : principal_named(user);
 }
 
 std::optional<RoutedFrame> receive_parts(zmq::socket_t& socket, bool routed, uint64_t* malformed) {
@@ -37,6 +59,10 @@ std::optional<RoutedFrame> receive_parts(zmq::socket_t& socket, bool routed, uin
       if (valid) (void)socket.recv(part, zmq::recv_flags::none);
     }
     bool more = valid && part.more();
+    if (routed) {
+      frame.principal = principal_of(part);
+      frame.descriptor = zmq_msg_get(part.handle(), ZMQ_SRCFD);
+    }
     frame.bytes = std::move(part);
     if (more) {
       (void)socket.recv(frame.extra, zmq::recv_flags::none);
@@ -55,24 +81,42 @@ std::optional<RoutedFrame> receive_parts(zmq::socket_t& socket, bool routed, uin
 
 }  // namespace
 
-Status check_bind_endpoint(const std::string& endpoint, bool allow_plaintext_network) {
-  const bool local = endpoint.starts_with("tcp://127.") || endpoint.starts_with("tcp://localhost:") ||
-                     endpoint.starts_with("tcp://[::1]:") || endpoint.starts_with("ipc://") ||
-                     endpoint.starts_with("inproc://");
-  if (local || allow_plaintext_network) return {};
+bool is_loopback(const std::string& endpoint) {
+  return endpoint.starts_with("tcp://127.") || endpoint.starts_with("tcp://localhost:") ||
+         endpoint.starts_with("tcp://[::1]:") || endpoint.starts_with("ipc://") || endpoint.starts_with("inproc://");
+}
+
+Status check_bind_endpoint(const std::string& endpoint, Exposure exposure) {
+  if (is_loopback(endpoint) || exposure != Exposure::kPlaintext) return {};
   return fail(ErrorCode::kUsage,
-              "endpoint {} listens outside this machine without encryption: bind tcp://127.0.0.1:PORT, or allow "
-              "plaintext explicitly on a network that you trust",
+              "{} listens outside this machine without encryption. Next: prosodia keygen --output_dir KEYS, and --keys "
+              "KEYS for every role; or bind 127.0.0.1; or --allow_plaintext_network on a network where you trust "
+              "everybody",
               endpoint);
+}
+
+std::string advertised_endpoint(const std::string& endpoint) {
+  for (const std::string_view wildcard : {"tcp://0.0.0.0:", "tcp://*:", "tcp://[::]:"}) {
+    if (!endpoint.starts_with(wildcard)) continue;
+    char host[HOST_NAME_MAX + 1] = {};
+    if (::gethostname(host, sizeof(host) - 1) != 0 || host[0] == '\0') return endpoint;
+    return fmt::format("tcp://{}:{}", host, endpoint.substr(wildcard.size()));
+  }
+  return endpoint;
 }
 
 Result<zmq::socket_t> bind_router(zmq::context_t& context, const std::string& endpoint, const SocketOptions& options,
                                   bool allow_plaintext_network) {
-  PROSODIA_TRY(check_bind_endpoint(endpoint, allow_plaintext_network));
+  const auto plain = allow_plaintext_network ? Exposure::kPlaintextAllowed : Exposure::kPlaintext;
+  PROSODIA_TRY(check_bind_endpoint(endpoint, options.credentials ? Exposure::kEncrypted : plain));
   try {
     zmq::socket_t socket(context, zmq::socket_type::router);
     apply_options(socket, options);
+    secure_server(socket, options);
     socket.set(zmq::sockopt::router_mandatory, 1);
+    // A worker that dials anew must not be kept out by its own half-open connection. Nobody else knows its routing id,
+    // which ends in 64 random bits.
+    socket.set(zmq::sockopt::router_handover, 1);
     socket.bind(endpoint);
     return socket;
   } catch (const zmq::error_t& error) {
@@ -85,6 +129,7 @@ Result<zmq::socket_t> connect_dealer(zmq::context_t& context, const std::string&
   try {
     zmq::socket_t socket(context, zmq::socket_type::dealer);
     apply_options(socket, options);
+    secure_client(socket, options);
     socket.set(zmq::sockopt::routing_id, routing_id);
     // Queue nothing while disconnected: a restarted coordinator must not be met by a backlog of old heartbeats.
     socket.set(zmq::sockopt::immediate, 1);
@@ -93,6 +138,19 @@ Result<zmq::socket_t> connect_dealer(zmq::context_t& context, const std::string&
   } catch (const zmq::error_t& error) {
     return fail(ErrorCode::kUnavailable, "cannot connect to {}: {} (expected tcp://HOST:PORT)", endpoint, error.what());
   }
+}
+
+Status set_server_key(SocketOptions& options, const CredentialsPtr& credentials, Principal server, size_t attempt) {
+  if (!credentials) return {};
+  PROSODIA_ASSIGN(const AllowList list, AllowList::load(credentials->allow_list));
+  const auto keys = list.keys_of(server);
+  if (keys.empty()) {
+    return fail(ErrorCode::kInvalidInput, "{}: no public key of the {}: whom to trust is unknown",
+                credentials->allow_list.string(), name(server));
+  }
+  options.credentials = credentials;
+  options.server_key = keys[attempt % keys.size()];
+  return {};
 }
 
 std::string last_endpoint(const zmq::socket_t& socket) { return socket.get(zmq::sockopt::last_endpoint); }

@@ -4,8 +4,13 @@
 // uses it; contexts are shared. Failure rule: zmq exceptions end here; they come back as kUnavailable with the
 // endpoint.
 //
-// Encryption: CURVE keys and the ZAP allow-list belong into apply_options() (transport.cc), the only place that
-// configures sockets; SocketOptions will carry the keys. Until then an endpoint outside loopback needs allow_plaintext.
+// ZeroMQ's own heartbeats (HEARTBEAT_IVL) stay off: in libzmq 4.3 they abort the process when a connection ends while
+// its input is held back (libzmq issues 4364, 4767), and a peer can bring that about. The control protocol has
+// heartbeats of its own, and WorkerClient dials anew when they stop; TCP keep-alive clears away the connections of dead
+// hosts.
+//
+// Encryption: with SocketOptions::credentials a socket speaks CURVE and nothing else. Servers need a Gatekeeper in the
+// same context before they bind (Listener does both).
 #pragma once
 
 #include <chrono>
@@ -16,6 +21,7 @@
 #include <zmq.hpp>
 
 #include "data/base/status.h"
+#include "orchestrator/protocol/keys.h"
 
 namespace prosodia::protocol {
 
@@ -25,9 +31,10 @@ struct SocketOptions {
   int handshake_ms = 5000;                      // HANDSHAKE_IVL: silent peers do not hold a connection
   int reconnect_ms = 50;                        // RECONNECT_IVL, doubling up to …
   int reconnect_max_ms = 2000;                  // … RECONNECT_IVL_MAX
-  int heartbeat_ms = 2000;                      // HEARTBEAT_IVL: finds half-open TCP connections
-  int heartbeat_timeout_ms = 10000;             // HEARTBEAT_TIMEOUT and _TTL
-  int high_water_messages = 10000;              // SNDHWM, RCVHWM: a backstop; credits bound the real traffic
+  int keepalive_idle_s = 10;                    // TCP keep-alive: finds dead hosts behind idle connections
+  int high_water_messages = 1000;               // SNDHWM, RCVHWM, per peer: a backstop; credits bound the real traffic
+  CredentialsPtr credentials;                   // CURVE; nullptr = plaintext
+  std::string server_key;                       // connect_dealer with credentials: the only server key accepted (Z85)
 };
 
 // ROUTER with ROUTER_MANDATORY (unroutable messages are errors, not silence). `endpoint` like "tcp://127.0.0.1:*".
@@ -37,10 +44,18 @@ Result<zmq::socket_t> bind_router(zmq::context_t& context, const std::string& en
 Result<zmq::socket_t> connect_dealer(zmq::context_t& context, const std::string& endpoint,
                                      const std::string& routing_id, const SocketOptions& options);
 
+// Fills in credentials and the server's key: the `attempt`-th of those that the allow-list has for `server` now, in
+// turn, so that a server whose key is being rotated is found. Nothing to do without credentials.
+Status set_server_key(SocketOptions& options, const CredentialsPtr& credentials, Principal server, size_t attempt);
+
 std::string last_endpoint(const zmq::socket_t& socket);  // the port that "*" became
 
-// kUsage when `endpoint` would listen outside loopback and that was not allowed.
-Status check_bind_endpoint(const std::string& endpoint, bool allow_plaintext_network);
+enum class Exposure : uint8_t { kPlaintext, kPlaintextAllowed, kEncrypted };
+bool is_loopback(const std::string& endpoint);
+// kUsage when `endpoint` would listen outside loopback without encryption and that was not allowed explicitly.
+Status check_bind_endpoint(const std::string& endpoint, Exposure exposure);
+// What others dial: a wildcard address is replaced by this host's name.
+std::string advertised_endpoint(const std::string& endpoint);
 
 // A routing id that no other process ever has: name, '#', the epoch in hex.
 std::string make_routing_id(const std::string& name, uint64_t epoch);
@@ -59,6 +74,9 @@ struct RoutedFrame {
   std::string peer;
   zmq::message_t bytes;
   zmq::message_t extra;  // second part of a bulk message; empty otherwise
+  // From the connection's handshake, not from the frame. Unset on plaintext sockets and on the client's side.
+  std::optional<Principal> principal;
+  int descriptor = -1;  // of the connection it came on; see shut_connection (socket_events.h)
 };
 // Non-blocking; nullopt when nothing waits. Messages with an unexpected number of parts are dropped and counted.
 std::optional<RoutedFrame> router_receive(zmq::socket_t& socket, uint64_t* malformed = nullptr);

@@ -1,5 +1,6 @@
 #include "orchestrator/protocol/worker_client.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <fstream>
 #include <mutex>
@@ -7,13 +8,15 @@
 
 #include "data/base/check.h"
 #include "orchestrator/protocol/client_core.h"
+#include "orchestrator/protocol/socket_events.h"
 #include "orchestrator/protocol/transport.h"
 
 namespace prosodia::protocol {
 namespace {
 
 constexpr int kGoodbyeLingerMs = 200;
-constexpr int64_t kRereadEndpointMs = 3000;
+constexpr int64_t kSilentPeriods = 4;  // heartbeats; then the connection is given up and a new one made
+constexpr int64_t kMaxRedialMs = 5000;
 
 std::string read_first_line(const std::string& path) {
   std::ifstream file(path);
@@ -32,12 +35,14 @@ struct WorkerClient::Impl {
         endpoint(options.endpoint) {}
 
   Status dial();
-  void redial_if_moved(int64_t now_ms);
+  void watch_connection();
+  void redial_if_silent(int64_t now_ms);
   void loop();
   void send(const ClientCore::Frames& frames);
   template <class M>
   Status submit(LeaseId lease, const M& message);
-  Status failed() const;  // with the mutex held
+  Status failed() const;     // with the mutex held
+  Status no_answer() const;  // likewise
 
   const WorkerClientOptions options;
   const WorkerEpoch epoch;
@@ -49,33 +54,67 @@ struct WorkerClient::Impl {
   ClientCore core;
   ClientCore::Frames outbox;
   bool stopping = false;
+  ConnectionCounts connections;  // of all dials
+  uint64_t dials = 0;
 
   // I/O thread only (dial() runs before it starts).
   std::string endpoint;
   zmq::socket_t socket;
-  int64_t next_reread_ms = 0;
+  std::unique_ptr<SocketEvents> events;
+  int64_t redial_pause_ms = 0, next_dial_ms = 0;
   std::thread thread;
 };
 
+// Also when dialling again: the allow-list is read anew, and of several keys of the coordinator the next is tried.
 Status WorkerClient::Impl::dial() {
+  events.reset();
+  socket.close();
   SocketOptions socket_options;
   socket_options.max_message_bytes = kMaxPayloadFromCoordinator + kFrameHeaderBytes;
+  PROSODIA_TRY(set_server_key(socket_options, options.credentials, Principal::kCoordinator, dials));
+  {
+    const std::lock_guard lock(mutex);
+    ++dials;
+  }
   PROSODIA_ASSIGN(socket,
                   connect_dealer(context, endpoint, make_routing_id(options.name, epoch.value), socket_options));
+  events = std::make_unique<SocketEvents>(context, socket, 0);
   return {};
 }
 
-void WorkerClient::Impl::redial_if_moved(int64_t now_ms) {
-  if (options.endpoint_file.empty() || now_ms < next_reread_ms) return;
-  next_reread_ms = now_ms + kRereadEndpointMs;
+void WorkerClient::Impl::watch_connection() {
+  if (!events) return;
+  const ConnectionCounts before = events->counts();
+  events->drain();
+  const ConnectionCounts& now = events->counts();
+  if (now.handshakes_failed == before.handshakes_failed) return;
   {
     const std::lock_guard lock(mutex);
-    if (core.silent_ms(now_ms) < kRereadEndpointMs) return;
+    connections.handshakes_failed += now.handshakes_failed - before.handshakes_failed;
+    connections.keys_refused += now.keys_refused - before.keys_refused;
   }
-  const std::string moved = read_first_line(options.endpoint_file);
-  if (moved.empty() || moved == endpoint) return;
-  endpoint = moved;
-  socket.close();
+  changed.notify_all();
+}
+
+// A connection may be half open, refused for good by libzmq (which does not dial again after damaged bytes), or lead to
+// where the coordinator no longer is. So when it is silent for too long, a new one is made to where it is now; from try
+// to try the pause doubles.
+void WorkerClient::Impl::redial_if_silent(int64_t now_ms) {
+  int64_t silent_ms = 0, patience_ms = 0;
+  {
+    const std::lock_guard lock(mutex);
+    silent_ms = core.silent_ms(now_ms);
+    patience_ms = kSilentPeriods * core.heartbeat_period_ms();
+  }
+  if (silent_ms < patience_ms) {
+    redial_pause_ms = patience_ms;
+    return;
+  }
+  if (now_ms < next_dial_ms) return;
+  redial_pause_ms = std::min(std::max(redial_pause_ms, patience_ms) * 2, std::max(kMaxRedialMs, patience_ms));
+  next_dial_ms = now_ms + redial_pause_ms;
+  const std::string moved = options.endpoint_file.empty() ? "" : read_first_line(options.endpoint_file);
+  if (!moved.empty()) endpoint = moved;
   (void)dial();  // a malformed endpoint leaves no socket; the silence then ends in kUnavailable
 }
 
@@ -85,10 +124,11 @@ void WorkerClient::Impl::send(const ClientCore::Frames& frames) {
 }
 
 void WorkerClient::Impl::loop() {
+  int64_t poll_ms = 5;
   while (true) {
     zmq::pollitem_t items[] = {{nullptr, wakeup.fd(), ZMQ_POLLIN, 0},
                                {socket ? socket.handle() : nullptr, 0, ZMQ_POLLIN, 0}};
-    poll_sockets(std::span(items).first(socket ? 2 : 1), std::chrono::milliseconds(ClientCore::kPollIntervalMs));
+    poll_sockets(std::span(items).first(socket ? 2 : 1), std::chrono::milliseconds(poll_ms));
     wakeup.drain();
     std::vector<RoutedFrame> received;
     while (socket) {
@@ -109,13 +149,16 @@ void WorkerClient::Impl::loop() {
       append(core.poll(now_ms));
       stop = stopping;
       if (stop) append(core.goodbye("the worker ends"));
+      poll_ms = core.poll_interval_ms();
     }
     if (!received.empty()) changed.notify_all();
     send(out);
     if (stop) break;
-    redial_if_moved(now_ms);
+    watch_connection();
+    redial_if_silent(now_ms);
   }
   if (socket) socket.set(zmq::sockopt::linger, kGoodbyeLingerMs);
+  events.reset();
   socket.close();
 }
 
@@ -153,15 +196,33 @@ Result<std::unique_ptr<WorkerClient>> WorkerClient::connect(WorkerClientOptions 
   state.thread = std::thread([&state] { state.loop(); });
   std::unique_ptr<WorkerClient> client(new WorkerClient(std::move(impl)));
   std::unique_lock lock(state.mutex);
-  const bool answered = state.changed.wait_for(lock, state.options.connect_timeout,
-                                               [&] { return state.core.state() != ClientState::kHelloSent; });
+  const auto is_refused = [&] { return state.connections.keys_refused > 0; };
+  (void)state.changed.wait_for(lock, state.options.connect_timeout,
+                               [&] { return state.core.state() != ClientState::kHelloSent || is_refused(); });
   PROSODIA_TRY(state.failed());
-  if (!answered) {
-    return fail(ErrorCode::kUnavailable,
-                "no answer from the coordinator at {} within {} ms: is it running, and is the address right?",
-                state.options.endpoint, state.options.connect_timeout.count());
+  if (state.core.state() == ClientState::kLive) return client;
+  if (is_refused()) {
+    return fail(
+        ErrorCode::kUsage,
+        "the coordinator at {} refused the key of {}: its allow-list has no such key for the role {}. Next: add "
+        "the public key there, or start with the right --keys",
+        state.options.endpoint, state.options.name, name(state.options.role));
   }
-  return client;
+  return tl::unexpected(state.no_answer().error());
+}
+
+Status WorkerClient::Impl::no_answer() const {
+  std::string_view hint;
+  if (connections.handshakes_failed > 0) {
+    hint =
+        options.credentials
+            ? " Something there fails the encrypted handshake: does it have the coordinator's key of our allow-list, "
+              "and was it started with --keys?"
+            : " Something there fails the handshake: was the coordinator started with --keys, and this worker without?";
+  }
+  return fail(ErrorCode::kUnavailable,
+              "no answer from the coordinator at {} within {} ms: is it running, and is the address right?{}",
+              options.endpoint, options.connect_timeout.count(), hint);
 }
 
 WorkerClient::~WorkerClient() {
@@ -195,6 +256,11 @@ Result<std::optional<Task>> WorkerClient::next_task(std::chrono::milliseconds wa
                 impl_->options.endpoint, silent_ms);
   }
   return std::optional<Task>{};
+}
+
+std::vector<LeaseId> WorkerClient::take_cancelled() {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->core.take_cancelled();
 }
 
 void WorkerClient::report_progress(LeaseId lease, uint64_t counter) {
@@ -234,6 +300,7 @@ WorkerClient::Stats WorkerClient::stats() const {
   const std::lock_guard lock(impl_->mutex);
   Stats stats = impl_->core.stats();
   stats.unacked = impl_->core.unacked();
+  stats.dials = impl_->dials;
   return stats;
 }
 

@@ -6,7 +6,7 @@
 // ClientCore (client_core.h), the same code that the simulation runs.
 //
 // Thread rule: every member may be called from any thread. next_task is meant for one.
-// Failure rule: kUsage when the coordinator rejected us (protocol version, configuration digest): do not retry.
+// Failure rule: kUsage when the coordinator rejected us (protocol version, configuration digest, key): do not retry.
 // kStale when a newer process took our place: exit. kUnavailable when the coordinator was silent for
 // `coordinator_timeout`: save what matters and exit 4.
 //
@@ -28,24 +28,27 @@
 #include <vector>
 
 #include "data/base/status.h"
+#include "orchestrator/protocol/keys.h"
 #include "orchestrator/protocol/messages.h"
 
 namespace prosodia::protocol {
 
 struct WorkerClientOptions {
   std::string endpoint;  // coordinator's control endpoint, "tcp://127.0.0.1:5555"
-  // RUN/coordinator.endpoint, or empty. Read again while the coordinator is silent, in case it restarted elsewhere.
+  // RUN/coordinator.endpoint, or empty. Read again when dialling anew, in case the coordinator restarted elsewhere.
   std::string endpoint_file;
   Role role = Role::kRollout;
-  std::string name;      // unique in the run: "rollout-0", "learner"
-  Digest config_digest;  // of the resolved configuration
-  uint32_t slots = 1;    // leases at a time
+  std::string name;            // unique in the run: "rollout-0", "learner"
+  CredentialsPtr credentials;  // the role's keys; nullptr = plaintext
+  Digest config_digest;        // of the resolved configuration
+  uint32_t slots = 1;          // leases at a time
   // Learner only.
   std::vector<PolicyVersion> resumable;  // checkpoints it can start from, and 0
   std::string weights_endpoint;          // its BulkServer::endpoint()
 
   std::chrono::milliseconds connect_timeout{60'000};      // for the first Welcome
   std::chrono::milliseconds coordinator_timeout{60'000};  // silence after which next_task returns kUnavailable
+  std::chrono::milliseconds heartbeat{1000};              // what to expect before the Welcome says it
   std::chrono::milliseconds resend_min{500};              // first resend of an unacknowledged result …
   std::chrono::milliseconds resend_max{10'000};           // … doubling up to this, each ± 25 %
 };
@@ -69,6 +72,9 @@ class WorkerClient {
   // not yet taken is dropped silently: it will be granted anew. After Shutdown was returned, so it is again each time.
   Result<std::optional<Task>> next_task(std::chrono::milliseconds wait);
 
+  // Leases taken from next_task that the coordinator has given up since the last call: drop their work, send nothing.
+  std::vector<LeaseId> take_cancelled();
+
   // Tells that work on `lease` goes on; `counter` must grow (e.g. tokens decoded). Cheap; goes out with heartbeats.
   void report_progress(LeaseId lease, uint64_t counter);
 
@@ -88,7 +94,8 @@ class WorkerClient {
   bool flush(std::chrono::milliseconds wait);
 
   struct Stats {
-    uint64_t acked = 0, refused = 0, resent = 0, reconnects = 0, dropped_tasks = 0, bad_frames = 0;
+    uint64_t acked = 0, refused = 0, resent = 0, reconnects = 0, dropped_tasks = 0, bad_frames = 0, cancelled = 0;
+    uint64_t dials = 0;  // connections made because of silence, and the first
     size_t unacked = 0;
   };
   Stats stats() const;

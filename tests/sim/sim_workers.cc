@@ -71,7 +71,7 @@ void SimProcess::poll(uint64_t incarnation) {
     }
     if (core_->state() == ClientState::kRejected) violations.push_back(name() + " rejected: " + core_->failure());
   }
-  world_.at(ClientCore::kPollIntervalMs, [this, incarnation] { poll(incarnation); });
+  world_.at(core_->poll_interval_ms(), [this, incarnation] { poll(incarnation); });
 }
 
 void SimProcess::pump() {

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "workers/reward/group_scoring.h"
@@ -55,7 +56,8 @@ class RewardWorker {
     bool given_up = false;
     const auto waiting = [&] {
       client_.report_progress(lease, ++progress);
-      given_up = options_.stop_requested();
+      const auto cancelled = client_.take_cancelled();
+      given_up = given_up || options_.stop_requested() || std::ranges::find(cancelled, lease) != cancelled.end();
       return !given_up;
     };
     auto result = score_group(task, options_.reward, [&](const auto& row, const auto& responses) {
@@ -65,7 +67,7 @@ class RewardWorker {
       spdlog::warn("group {} (lease {}, step {}): {}", task.group_id, lease, task.step, result.error().message);
       return client_.send_failure(lease, task.group_id, result.error().code, result.error().message);
     }
-    if (given_up) return {};  // by us, not by the scorer: no timeout to report. The lease expires
+    if (given_up) return {};  // by us, not by the scorer: no timeout to report. The lease expires, or is cancelled
     result->seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     log_missing(lease, task, *result);
     return client_.send_result(lease, *result);

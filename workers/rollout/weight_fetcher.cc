@@ -18,6 +18,7 @@ Result<std::vector<std::byte>> WeightFetcher::download(PolicyVersion version, co
     protocol::BulkClientOptions options;
     options.endpoint = endpoint;
     options.timeout = options_.timeout;
+    options.credentials = options_.credentials;
     PROSODIA_ASSIGN(client_, protocol::BulkClient::connect(options));
     endpoint_ = endpoint;
   }

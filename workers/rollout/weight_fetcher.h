@@ -20,6 +20,7 @@ namespace prosodia {
 struct WeightFetcherOptions {
   std::chrono::milliseconds timeout{10'000};
   std::chrono::milliseconds retry_min{100}, retry_max{5'000};
+  protocol::CredentialsPtr credentials;  // the rollout role's keys; nullptr = plaintext
 };
 
 class WeightFetcher {

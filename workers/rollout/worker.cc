@@ -35,12 +35,13 @@ class RolloutWorker {
         client_(client),
         processor_(processor),
         engine_(model, sampling, options.engine),
-        fetcher_(std::move(weights), {options.weights_timeout, options.retry_min, options.retry_max}) {}
+        fetcher_(std::move(weights), {options.weights_timeout, options.retry_min, options.retry_max, options.credentials}) {}
 
   Status run() {
     while (!options_.stop_requested()) {
       PROSODIA_TRY(take_tasks());
       if (shutdown_) return shutdown_status(*shutdown_);
+      drop_cancelled();
       PROSODIA_TRY(start_leases());
       for (GenerationResult& result : engine_.step()) PROSODIA_TRY(send(result));
       report_progress();
@@ -65,6 +66,16 @@ class RolloutWorker {
       } else {
         spdlog::warn("lease {}: not a rollout task; ignored", task->lease);
       }
+    }
+  }
+
+  // Leases that expired or went elsewhere: their rows serve wanted groups instead.
+  void drop_cancelled() {
+    for (const LeaseId lease : client_.take_cancelled()) {
+      spdlog::info("lease {}: cancelled by the coordinator", lease);
+      engine_.cancel(lease.value);
+      running_.erase(lease.value);
+      std::erase_if(waiting_, [lease](const Lease& waiting) { return waiting.id == lease; });
     }
   }
 

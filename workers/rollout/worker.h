@@ -8,6 +8,7 @@
 //                                                                          damaged bytes: tries again with backoff
 //   the lease's row      parses and encodes it                             reports the lease as failed
 //   the engine           one token a row, then reports progress            –
+//   a cancelled lease    drops it; the engine's rows are free at once      –
 //   a finished group     sends it; WorkerClient keeps it until acked       –
 //
 // Groups of one step() never mix weight versions: other versions wait until the engine is empty. A worker killed at any
@@ -36,6 +37,7 @@ struct RolloutWorkerOptions {
   FreezeSpec freeze;        // the learner's: what it freezes does not travel
   SamplingParams sampling;  // stop_ids and suppressed_ids are filled in when empty
   EngineOptions engine;
+  protocol::CredentialsPtr credentials;               // for the learner's weights port; nullptr = plaintext
   std::chrono::milliseconds weights_timeout{10'000};  // of silence from the weights server; then leases are given back
   std::chrono::milliseconds retry_min{100};           // pause before the second try, doubling …
   std::chrono::milliseconds retry_max{5'000};         // … up to this

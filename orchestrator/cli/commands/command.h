@@ -44,6 +44,7 @@ Result<int> run_rollout_role(const Options&, const CommandContext&);
 Result<int> run_reward_role(const Options&, const CommandContext&);
 Result<int> run_eval(const Options&, const CommandContext&);
 Result<int> run_export(const Options&, const CommandContext&);
+Result<int> run_keygen(const Options&, const CommandContext&);
 Result<int> run_infer(const Options&, const CommandContext&);
 Result<int> run_report(const Options&, const CommandContext&);
 Result<int> run_doctor(const Options&, const CommandContext&);

@@ -30,6 +30,8 @@ constexpr Command kCommands[] = {
      "run"},
     {"replay", kReplay, "prosodia replay --model DIR --rollouts RUN --output_dir D",
      "the learner's updates over archived rollouts, without workers; compared bit for bit with the run", run_replay},
+    {"keygen", kKeygen, "prosodia keygen --output_dir KEYS [--rotate ROLE]",
+     "key pairs of the roles and their allow-list, for --keys", run_keygen},
     {"coordinator", kRole, "prosodia coordinator --config RUN/config.ini",
      "one role of a run: plans, leases, journals, reports", run_coordinator_role},
     {"learner", kRole, "mpirun -n L prosodia learner --config RUN/config.ini", "one role of a run: GRPO updates",

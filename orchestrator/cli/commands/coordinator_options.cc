@@ -1,6 +1,9 @@
 #include "orchestrator/cli/commands/coordinator_options.h"
 
+#include <algorithm>
+
 #include "data/corpus/dataset.h"
+#include "orchestrator/cli/commands/role_keys.h"
 #include "orchestrator/cli/commands/run_config.h"
 
 namespace prosodia::cli {
@@ -49,6 +52,8 @@ Result<CoordinatorOptions> coordinator_options(const Options& options) {
   const auto port = options.integer("port");
   coordinator.endpoint = fmt::format("tcp://{}:{}", options.text("bind"), port == 0 ? "*" : std::to_string(port));
   coordinator.allow_plaintext_network = options.flag("allow_plaintext_network");
+  PROSODIA_ASSIGN(coordinator.credentials, role_credentials(options, protocol::Principal::kCoordinator));
+  coordinator.tick_ms = std::clamp<int64_t>(options.integer("heartbeat_ms") / 4, 5, coordinator.tick_ms);
   coordinator.archive_steps = static_cast<uint64_t>(options.integer("archive_steps"));
   if (const std::string& recorded = options.text("dataset_digest"); !recorded.empty()) {
     PROSODIA_ASSIGN(const Digest found, digest_of_dataset(options.text("dataset")));

@@ -13,6 +13,7 @@
 #include "data/store/fs.h"
 #include "orchestrator/cli/commands/coordinator_options.h"
 #include "orchestrator/cli/commands/model_options.h"
+#include "orchestrator/cli/commands/role_keys.h"
 #include "orchestrator/cli/commands/run_config.h"
 #include "orchestrator/coordinator/coordinator.h"
 #include "orchestrator/coordinator/crash_plan.h"
@@ -70,6 +71,8 @@ Result<protocol::WorkerClientOptions> client_options(const Options& options, pro
   client.name = line.name;
   PROSODIA_ASSIGN(client.config_digest, run_digest_of_config(options));
   client.endpoint_file = line.endpoint_file;
+  client.heartbeat = std::chrono::milliseconds(options.integer("heartbeat_ms"));
+  PROSODIA_ASSIGN(client.credentials, role_credentials(options, protocol::principal_of(role)));
   return client;
 }
 
@@ -114,6 +117,7 @@ Status roll_out(const Options& options, std::atomic<bool>& stop, const Line& lin
   worker.engine.max_rows = static_cast<int>(options.integer("max_rows"));
   worker.stop_requested = [&stop] { return stop.load(); };
   PROSODIA_ASSIGN(protocol::WorkerClientOptions client_opts, client_options(options, protocol::Role::kRollout, line));
+  worker.credentials = client_opts.credentials;
   // Enough groups in hand to keep every row busy.
   client_opts.slots =
       static_cast<uint32_t>(std::max<int64_t>(1, options.integer("max_rows") / options.integer("num_generations")));
@@ -192,6 +196,7 @@ Result<LearnerOptions> learner_options(const Options& options, std::atomic<bool>
   learner.save_total_limit = static_cast<int>(options.integer("save_total_limit"));
   PROSODIA_ASSIGN(learner.model, training_model_options(options));
   learner.weights.bulk.endpoint = fmt::format("tcp://{}:*", options.text("bind"));
+  PROSODIA_ASSIGN(learner.weights.bulk.credentials, role_credentials(options, protocol::Principal::kLearner));
   learner.weights.bulk.allow_plaintext_network = options.flag("allow_plaintext_network");
   learner.stop_requested = [&stop] { return stop.load(); };
   return learner;

@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kPathOptions[] = {"model", "adapter", "ref_model", "output_dir"};
+constexpr const char* kPathOptions[] = {"model", "adapter", "ref_model", "output_dir", "keys"};
 
 fs::path config_path(const Options& options) { return fs::path(options.text("output_dir")) / "config.ini"; }
 

@@ -7,6 +7,7 @@
 #include "orchestrator/cli/commands/command.h"
 #include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/cli/commands/mpirun.h"
+#include "orchestrator/cli/commands/role_keys.h"
 #include "orchestrator/cli/commands/roles.h"
 #include "orchestrator/cli/commands/run_config.h"
 #include "orchestrator/coordinator/coordinator.h"
@@ -32,6 +33,7 @@ Status probe_inputs(const Options& options) {
   PROSODIA_TRY(training_model_options(options));
   PROSODIA_ASSIGN(const fs::path base, base_model_dir(options.text("model")));
   PROSODIA_TRY(ModelConfig::load(base));
+  PROSODIA_TRY(check_network_options(options));
   PROSODIA_ASSIGN(const auto samples, read_dataset(options.text("dataset")));
   for (const Sample& sample : samples) {
     if (sample.solution.empty()) {

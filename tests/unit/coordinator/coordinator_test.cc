@@ -6,13 +6,12 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <mutex>
 #include <thread>
 
+#include "data/base/philox.h"
 #include "orchestrator/coordinator/archive.h"
 #include "orchestrator/protocol/transport.h"
-#include "orchestrator/protocol/worker_client.h"
-#include "tests/sim/sim_workers.h"
+#include "tests/support/fake_cluster.h"
 
 namespace prosodia {
 namespace {
@@ -20,164 +19,7 @@ namespace {
 using namespace protocol;
 using std::chrono::milliseconds;
 
-class RecordingSink : public MetricsSink {
- public:
-  Status on_step(const StepReport& report) override {
-    const std::lock_guard lock(mutex_);
-    reports.push_back(report);
-    return {};
-  }
-  Status sync() override {
-    ++syncs;
-    return {};
-  }
-  Status finish() override {
-    ++finishes;
-    return {};
-  }
-  size_t count() {
-    const std::lock_guard lock(mutex_);
-    return reports.size();
-  }
-  std::vector<StepReport> reports;
-  int syncs = 0, finishes = 0;
-
- private:
-  std::mutex mutex_;
-};
-
-// The learner's weights and checkpoints; survives learner restarts like a disk.
-struct LearnerDisk {
-  std::map<uint64_t, std::map<uint64_t, Digest>> checkpoints;  // version -> served versions
-};
-
-struct TestRun {
-  explicit TestRun(const std::string& name) {
-    options.run_dir = std::filesystem::path(::testing::TempDir()) / name;
-    std::filesystem::remove_all(options.run_dir);
-    for (int i = 0; i < 5; ++i) {
-      options.rows.push_back(fmt::format(
-          R"({{"id":"u{}","solution":"{}","audios":["a.wav"],"messages":[{{"role":"user","content":"which?"}}]}})", i,
-          i % 2 == 0 ? "happy" : "sad"));
-    }
-    options.run.plan.seed = 11;
-    options.run.plan.total_steps = 8;
-    options.run.plan.prompts_per_step = 2;
-    options.run.plan.num_generations = 3;
-    options.run.plan.lag = 1;
-    options.run.gate.mode = core::GateMode::kFixedStep;
-    options.run.gate.start_step = 4;
-    options.run.heartbeat_ms = 100;
-    options.run.retry_backoff_ms = 10;
-    options.run.final_checkpoint_ms = 500;
-    options.archive_steps = 3;
-    options.tick_ms = 20;
-    options.goodbye_ms = 300;
-  }
-  ~TestRun() { stop_workers(); }
-
-  WorkerClientOptions client_options(Role role, const std::string& name) const {
-    WorkerClientOptions client;
-    client.endpoint_file = options.run_dir / "coordinator.endpoint";
-    std::ifstream file(client.endpoint_file);
-    std::getline(file, client.endpoint);
-    client.role = role;
-    client.name = name;
-    client.slots = 2;
-    client.connect_timeout = milliseconds(20'000);
-    client.resend_min = milliseconds(100);
-    return client;
-  }
-
-  void work(Role role, const std::string& name) {
-    auto client = WorkerClient::connect(client_options(role, name));
-    if (!client) return;
-    while (!stop_work) {
-      auto task = (*client)->next_task(milliseconds(20));
-      if (!task) return;
-      if (!*task) continue;
-      if (std::holds_alternative<Shutdown>((*task)->body)) return;
-      if (const auto* rollout = std::get_if<TaskRollout>(&(*task)->body)) {
-        (void)(*client)->send_result((*task)->lease, sim::fake_rollout(*rollout));
-      } else if (const auto* reward = std::get_if<TaskReward>(&(*task)->body)) {
-        (void)(*client)->send_result((*task)->lease, sim::fake_reward(*reward));
-      }
-    }
-  }
-
-  void learn() {
-    WorkerClientOptions client_opts = client_options(Role::kLearner, "learner");
-    client_opts.resumable = {PolicyVersion(0)};
-    for (const auto& [version, served] : disk.checkpoints) client_opts.resumable.push_back(PolicyVersion(version));
-    auto client = WorkerClient::connect(client_opts);
-    if (!client) return;
-    uint64_t version = (*client)->welcome().resume_version.value;
-    std::map<uint64_t, Digest> served =
-        version == 0 ? std::map<uint64_t, Digest>{{0, Digest{}}} : disk.checkpoints[version];
-    const auto announce = [&] {
-      std::vector<ServedVersion> list;
-      for (const auto& [v, digest] : served) list.push_back({PolicyVersion(v), digest});
-      (void)(*client)->announce_weights(list);
-    };
-    const auto save = [&] {
-      disk.checkpoints[version] = served;
-      (void)(*client)->send_checkpoint_committed({PolicyVersion(version), "ckpt"});
-    };
-    announce();
-    while (!stop_work) {
-      auto task = (*client)->next_task(milliseconds(20));
-      if (!task) return;
-      if (!*task) continue;
-      if (std::holds_alternative<Shutdown>((*task)->body)) return;
-      if (std::holds_alternative<CheckpointRequest>((*task)->body)) save();
-      const auto* batch = std::get_if<StepBatch>(&(*task)->body);
-      if (batch == nullptr || batch->step.value != version) continue;
-      const Digest weights = DigestBuilder().add(served[version]).add(batch->batch_digest).finish();
-      served[++version] = weights;
-      while (served.size() > 3) served.erase(served.begin());
-      announce();
-      (void)(*client)->send_step_done(
-          (*task)->lease, {batch->step, PolicyVersion(version), batch->batch_digest, weights, 0.5, {{"kl", 0.25}}});
-      if (version % 3 == 0) save();
-    }
-  }
-
-  void start_workers() {
-    stop_work = false;
-    workers.emplace_back([this] { learn(); });
-    for (int i = 0; i < 2; ++i) workers.emplace_back([this, i] { work(Role::kRollout, fmt::format("rollout-{}", i)); });
-    workers.emplace_back([this] { work(Role::kReward, "reward-0"); });
-  }
-  void stop_workers() {
-    stop_work = true;
-    for (auto& worker : workers) worker.join();
-    workers.clear();
-  }
-
-  // One life of the coordinator, to its end or until `steps` reports were made; then a stop is requested.
-  Status coordinate(size_t stop_after_reports = SIZE_MAX) {
-    std::atomic<bool> stop = false, over = false;
-    options.on_listening = [this](const std::string&) {
-      if (workers.empty()) start_workers();
-    };
-    std::thread watcher([&] {
-      while (!over && sink.count() < stop_after_reports) std::this_thread::sleep_for(milliseconds(2));
-      if (!over) stop = true;
-    });
-    const Status status = run_coordinator(options, sink, stop);
-    over = true;
-    watcher.join();
-    return status;
-  }
-
-  CoordinatorOptions options;
-  RecordingSink sink;
-  LearnerDisk disk;
-  std::atomic<bool> stop_work = false;
-  std::vector<std::thread> workers;
-};
-
-Digest final_digest(const TestRun& run) { return inspect_run(posix_file_system(), run.options.run_dir)->run_digest; }
+using TestRun = testing_support::FakeCluster;
 
 TEST(Coordinator, RunsToTheEndReportsEachStepOnceAndArchivesEverything) {
   TestRun run("coordinator_whole");
@@ -228,7 +70,7 @@ TEST(Coordinator, StoppedAndRerunEndsInTheSameDigest) {
   EXPECT_GE(inspect_run(posix_file_system(), broken.options.run_dir)->last_checkpoint, 2u);
   const Status status = broken.coordinate();
   ASSERT_TRUE(status) << status.error().message;
-  EXPECT_EQ(final_digest(broken), final_digest(straight));
+  EXPECT_EQ(broken.final_digest(), straight.final_digest());
 }
 
 TEST(Coordinator, RestartedCoordinatorMeetsTheSameWorkers) {
@@ -253,7 +95,7 @@ TEST(Coordinator, RestartedCoordinatorMeetsTheSameWorkers) {
   EXPECT_EQ(first.error().code, ErrorCode::kStorage);
   const Status second = run.coordinate();
   ASSERT_TRUE(second) << second.error().message;
-  EXPECT_EQ(final_digest(run), final_digest(straight));
+  EXPECT_EQ(run.final_digest(), straight.final_digest());
   // Reported again from the last checkpoint on: step 3 is not missing.
   EXPECT_TRUE(std::any_of(run.sink.reports.begin(), run.sink.reports.end(),
                           [](const StepReport& report) { return report.step == 3; }));

@@ -67,6 +67,7 @@ void for_each_message(F&& visit) {
   visit(CheckpointRequest{"stop requested"});
   visit(ResultAck{12});
   visit(Refused{12, RefusalReason::kDuplicate, "group 7 is sampled"});
+  visit(CancelLease{});
   visit(Shutdown{6, "interrupted"});
   visit(GetWeights{PolicyVersion(3), 1 << 20, 4096});
   visit(WeightsChunk{PolicyVersion(3), 1 << 21, 1 << 20, 4096, 0xABCD, digest(3)});

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "orchestrator/protocol/transport.h"
+#include "tests/support/hand_driven_coordinator.h"
 
 namespace prosodia::protocol {
 namespace {
@@ -38,58 +39,7 @@ TEST(PollSockets, SignalEndsTheWaitLikeATimeout) {
   ::sigaction(SIGUSR1, &before, nullptr);
 }
 
-// Answers each frame with `handler`, on the calling thread, until `done` or 10 s.
-class TestCoordinator {
- public:
-  explicit TestCoordinator(const std::string& endpoint = "tcp://127.0.0.1:*", uint64_t life = 1) : life_(life) {
-    auto socket = bind_router(context_, endpoint, SocketOptions{});
-    EXPECT_TRUE(socket) << socket.error().message;
-    socket_ = std::move(*socket);
-    endpoint_ = last_endpoint(socket_);
-    handler = [this](const std::string& peer, const FrameView& frame) {
-      if (frame.header.type == MessageType::kHello) send(peer, Welcome{RunId(3), 1, 50, life_, {}});
-      if (frame.header.type == MessageType::kHeartbeat) send(peer, Ping{});
-    };
-  }
-
-  template <class M>
-  void send(const std::string& peer, const M& message, uint64_t lease = 0) {
-    FrameHeader header;
-    header.run_id = RunId(3);
-    header.sender_epoch = WorkerEpoch(life_);
-    header.lease_id = LeaseId(lease);
-    EXPECT_TRUE(router_send(socket_, peer, encode_message(header, message)));
-  }
-
-  bool run_until(const std::function<bool()>& done) {
-    const int64_t end = steady_now_ms() + 10'000;
-    while (steady_now_ms() < end) {
-      if (done()) return true;
-      zmq::pollitem_t item{socket_.handle(), 0, ZMQ_POLLIN, 0};
-      zmq::poll(&item, 1, milliseconds(5));
-      while (auto frame = router_receive(socket_)) {
-        const auto view = decode_frame(bytes_of(frame->bytes), kMaxPayloadFromWorker);
-        EXPECT_TRUE(view.has_value());
-        if (!view) return false;
-        peer = frame->peer;
-        seen.push_back(view->header);
-        handler(frame->peer, *view);
-      }
-    }
-    return false;
-  }
-
-  const std::string& endpoint() const { return endpoint_; }
-  std::function<void(const std::string&, const FrameView&)> handler;
-  std::string peer;
-  std::vector<FrameHeader> seen;
-
- private:
-  uint64_t life_;
-  zmq::context_t context_{1};
-  zmq::socket_t socket_;
-  std::string endpoint_;
-};
+using TestCoordinator = testing_support::HandDrivenCoordinator;
 
 WorkerClientOptions options_for(const std::string& endpoint) {
   WorkerClientOptions options;
@@ -135,6 +85,32 @@ TEST(WorkerClient, ConnectsTakesATaskAndKeepsTheResultUntilAcked) {
   EXPECT_TRUE(coordinator.run_until([&] { return copies >= 2; }));
   EXPECT_TRUE((*client)->flush(milliseconds(5000)));
   EXPECT_EQ((*client)->stats().acked, 1u);
+}
+
+TEST(WorkerClient, CancelledLeasesAreToldOrNeverHandedOut) {
+  TestCoordinator coordinator;
+  auto client = connect(coordinator, options_for(coordinator.endpoint()));
+  ASSERT_TRUE(client) << client.error().message;
+  for (uint64_t lease : {41, 42, 43}) coordinator.send(coordinator.peer, TaskRollout{GroupId(lease)}, lease);
+  auto taken = (*client)->next_task(milliseconds(5000));
+  ASSERT_TRUE(taken && *taken);
+  ASSERT_EQ((*taken)->lease, LeaseId(41));
+  coordinator.send(coordinator.peer, CancelLease{}, 41);
+  coordinator.send(coordinator.peer, CancelLease{}, 42);  // not taken yet
+  ASSERT_TRUE(coordinator.run_until([&] { return (*client)->stats().cancelled == 2; }));
+  EXPECT_EQ((*client)->take_cancelled(), std::vector<LeaseId>{LeaseId(41)});
+  EXPECT_TRUE((*client)->take_cancelled().empty());
+  taken = (*client)->next_task(milliseconds(5000));
+  ASSERT_TRUE(taken && *taken);
+  EXPECT_EQ((*taken)->lease, LeaseId(43));
+  // A result on its way is settled by its own answer, not by the cancellation.
+  ASSERT_TRUE((*client)->send_result(LeaseId(43), RolloutResult{GroupId(43)}));
+  coordinator.send(coordinator.peer, CancelLease{}, 43);
+  coordinator.handler = [&](const std::string& peer, const FrameView& frame) {
+    if (frame.header.type == MessageType::kRolloutResult) coordinator.send(peer, ResultAck{frame.header.seq});
+  };
+  EXPECT_TRUE(coordinator.run_until([&] { return (*client)->stats().acked == 1; }));
+  EXPECT_EQ((*client)->stats().cancelled, 2u);
 }
 
 TEST(WorkerClient, RejectionCarriesTheReason) {
@@ -239,12 +215,24 @@ TEST(WorkerClient, SaysGoodbye) {
       [&] { return !coordinator.seen.empty() && coordinator.seen.back().type == MessageType::kGoodbye; }));
 }
 
-TEST(Transport, RefusesToListenOnTheNetworkUnlessAllowed) {
-  EXPECT_TRUE(check_bind_endpoint("tcp://127.0.0.1:*", false));
-  EXPECT_TRUE(check_bind_endpoint("tcp://[::1]:5", false));
-  EXPECT_EQ(check_bind_endpoint("tcp://0.0.0.0:5", false).error().code, ErrorCode::kUsage);
-  EXPECT_EQ(check_bind_endpoint("tcp://*:5", false).error().code, ErrorCode::kUsage);
-  EXPECT_TRUE(check_bind_endpoint("tcp://10.0.0.1:5", true));
+TEST(Transport, RefusesToListenOnTheNetworkUnlessEncryptedOrAllowed) {
+  EXPECT_TRUE(check_bind_endpoint("tcp://127.0.0.1:*", Exposure::kPlaintext));
+  EXPECT_TRUE(check_bind_endpoint("tcp://[::1]:5", Exposure::kPlaintext));
+  for (const char* open : {"tcp://0.0.0.0:5", "tcp://*:5", "tcp://10.0.0.1:5"}) {
+    const Status refused = check_bind_endpoint(open, Exposure::kPlaintext);
+    ASSERT_FALSE(refused) << open;
+    EXPECT_EQ(refused.error().code, ErrorCode::kUsage);
+    EXPECT_NE(refused.error().message.find("prosodia keygen"), std::string::npos) << refused.error().message;
+    EXPECT_TRUE(check_bind_endpoint(open, Exposure::kPlaintextAllowed));
+    EXPECT_TRUE(check_bind_endpoint(open, Exposure::kEncrypted));
+  }
+}
+
+TEST(Transport, AdvertisesAHostNameInPlaceOfAWildcard) {
+  EXPECT_EQ(advertised_endpoint("tcp://10.0.0.1:5"), "tcp://10.0.0.1:5");
+  const std::string advertised = advertised_endpoint("tcp://0.0.0.0:4711");
+  EXPECT_EQ(advertised.find("0.0.0.0"), std::string::npos);
+  EXPECT_TRUE(advertised.ends_with(":4711"));
 }
 
 TEST(Transport, OversizedMessageDropsThePeerNotTheServer) {

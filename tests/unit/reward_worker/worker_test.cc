@@ -7,7 +7,7 @@
 #include <map>
 #include <thread>
 
-#include "orchestrator/protocol/transport.h"
+#include "tests/support/hand_driven_coordinator.h"
 #include "tests/unit/reward_worker/scripted_scorer.h"
 #include "workers/reward/scorer_factory.h"
 
@@ -34,17 +34,17 @@ TaskReward task(uint64_t group, double gate, std::string row = kRow) {
 class Harness {
  public:
   explicit Harness(RewardWorkerOptions options) {
-    socket_ = bind_router(context_, "tcp://127.0.0.1:*", SocketOptions{}).value();
-    thread_ = std::thread([this, options = std::move(options), endpoint = last_endpoint(socket_)] {
+    coordinator_.handler = [this](const std::string& peer, const FrameView& frame) { handle(peer, frame); };
+    thread_ = std::thread([this, options = std::move(options)] {
       WorkerClientOptions client_options;
-      client_options.endpoint = endpoint;
+      client_options.endpoint = coordinator_.endpoint();
       client_options.role = Role::kReward;
       client_options.name = "reward-0";
       auto client = WorkerClient::connect(client_options);
       status_ = client ? run_reward_worker(options, **client) : Status(tl::unexpected(client.error()));
       ended_ = true;
     });
-    EXPECT_TRUE(run_until([&] { return !peer_.empty(); }));
+    EXPECT_TRUE(run_until([&] { return !coordinator_.peer.empty(); }));
   }
   ~Harness() {
     if (thread_.joinable()) (void)shut_down(0);
@@ -52,39 +52,15 @@ class Harness {
 
   template <class M>
   void send(const M& message, uint64_t lease = 0) {
-    EXPECT_TRUE(reply(message, lease));
+    coordinator_.send(coordinator_.peer, message, lease);
   }
-  // False when the worker has left meanwhile.
-  template <class M>
-  bool reply(const M& message, uint64_t lease = 0) {
-    FrameHeader header;
-    header.run_id = RunId(3);
-    header.sender_epoch = WorkerEpoch(1);
-    header.lease_id = LeaseId(lease);
-    return router_send(socket_, peer_, encode_message(header, message));
-  }
-
   Status shut_down(int exit_code) {
-    reply(Shutdown{exit_code, "done"});
+    (void)coordinator_.try_send(coordinator_.peer, Shutdown{exit_code, "done"});
     EXPECT_TRUE(run_until([&] { return ended_.load(); }));
     thread_.join();
     return status_;
   }
-
-  bool run_until(const std::function<bool()>& done) {
-    const int64_t end = steady_now_ms() + 20'000;
-    while (steady_now_ms() < end) {
-      if (done()) return true;
-      zmq::pollitem_t item{socket_.handle(), 0, ZMQ_POLLIN, 0};
-      zmq::poll(&item, 1, milliseconds(5));
-      while (auto frame = router_receive(socket_)) {
-        const auto view = decode_frame(bytes_of(frame->bytes), kMaxPayloadFromWorker);
-        EXPECT_TRUE(view.has_value());
-        if (view) handle(frame->peer, *view);
-      }
-    }
-    return false;
-  }
+  bool run_until(const std::function<bool()>& done) { return coordinator_.run_until(done); }
 
   std::map<uint64_t, RewardResult> results;  // by group
   std::map<uint64_t, TaskFailed> failures;
@@ -93,29 +69,24 @@ class Harness {
 
  private:
   void handle(const std::string& peer, const FrameView& frame) {
+    coordinator_.greet(peer, frame);
     switch (frame.header.type) {
-      case MessageType::kHello:
-        peer_ = peer;
-        reply(Welcome{RunId(3), 1, /*heartbeat_ms=*/20, 1, {}});
-        break;
-      case MessageType::kHeartbeat:
+      case MessageType::kHeartbeat: {
         ++heartbeats;
-        {
-          const auto heartbeat = decode<Heartbeat>(frame.payload).value();
-          for (const auto& lease : heartbeat.leases) progress[lease.lease.value] = lease.progress;
-        }
-        reply(Ping{});
+        const auto beat = decode<Heartbeat>(frame.payload).value();
+        for (const auto& lease : beat.leases) progress[lease.lease.value] = lease.progress;
         break;
+      }
       case MessageType::kRewardResult: {
         auto result = decode<RewardResult>(frame.payload).value();
         results[result.group_id.value] = result;
-        reply(ResultAck{frame.header.seq});
+        (void)coordinator_.try_send(peer, ResultAck{frame.header.seq});
         break;
       }
       case MessageType::kTaskFailed: {
         auto failed = decode<TaskFailed>(frame.payload).value();
         failures[failed.group_id.value] = failed;
-        reply(ResultAck{frame.header.seq});
+        (void)coordinator_.try_send(peer, ResultAck{frame.header.seq});
         break;
       }
       default:
@@ -123,9 +94,7 @@ class Harness {
     }
   }
 
-  zmq::context_t context_{1};
-  zmq::socket_t socket_;
-  std::string peer_;
+  testing_support::HandDrivenCoordinator coordinator_{"tcp://127.0.0.1:*", 1, /*heartbeat_ms=*/20};
   std::thread thread_;
   Status status_;
   std::atomic<bool> ended_ = false;
@@ -194,6 +163,27 @@ TEST(RewardWorker, HangingScorerIsATimeoutAndBlocksNoHeartbeat) {
     ASSERT_TRUE(harness.run_until([&] { return harness.results.size() == 2; }));
     EXPECT_EQ(harness.results[2].responses[0].reasoning_status, ReasoningStatus::kValue);
   }
+}
+
+TEST(RewardWorker, ACancelledLeaseFreesTheWorker) {
+  std::atomic<bool> release = false;
+  auto scorer = std::make_shared<ScriptedScorer>([&](const ScoringRequest& request, std::stop_token) {
+    release.wait(false);
+    return threes(request);
+  });
+  RewardWorkerOptions options;
+  options.scorer = scorer;
+  options.reasoning_limit = milliseconds(3'600'000);
+  Harness harness(options);
+  harness.send(task(1, 1), 11);
+  ASSERT_TRUE(harness.run_until([&] { return scorer->calls == 1; }));
+  harness.send(CancelLease{}, 11);
+  harness.send(task(2, 0), 12);  // needs no scorer
+  EXPECT_TRUE(harness.run_until([&] { return harness.results.contains(2); }));
+  EXPECT_FALSE(harness.results.contains(1));
+  EXPECT_FALSE(harness.failures.contains(1));
+  release = true;
+  release.notify_all();
 }
 
 TEST(RewardWorker, StopsWhenAsked) {

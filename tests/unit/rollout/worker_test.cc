@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "orchestrator/protocol/bulk.h"
-#include "orchestrator/protocol/transport.h"
+#include "tests/support/hand_driven_coordinator.h"
 #include "tests/unit/model/tiny_model.h"
 #include "workers/model/load.h"
 #include "workers/model/weights.h"
@@ -53,7 +53,7 @@ class RolloutWorkerTest : public testing::Test {
     ok(create_model_dir(tiny_options(), tiny_tokenizer(), dir_.path()));
     write_tone(dir_ / "a.wav", 0.6);
     model_ = value_of(load_model(dir_.path()));
-    socket_ = value_of(bind_router(context_, "tcp://127.0.0.1:*", SocketOptions{}));
+    coordinator_.handler = [this](const std::string&, const FrameView& frame) { answer(frame); };
   }
   ~RolloutWorkerTest() override {
     stop_ = true;
@@ -63,7 +63,7 @@ class RolloutWorkerTest : public testing::Test {
   void start_worker() {
     thread_ = std::thread([this] {
       WorkerClientOptions client_options;
-      client_options.endpoint = last_endpoint(socket_);
+      client_options.endpoint = coordinator_.endpoint();
       client_options.name = "rollout-0";
       client_options.connect_timeout = milliseconds(20'000);
       auto client = WorkerClient::connect(client_options);
@@ -74,13 +74,14 @@ class RolloutWorkerTest : public testing::Test {
       }
       finished_ = true;
     });
-    ASSERT_TRUE(run_until([&] { return !peer_.empty(); }));
+    ASSERT_TRUE(run_until([&] { return !coordinator_.peer.empty(); }));
   }
   RolloutWorkerOptions options() {
     RolloutWorkerOptions options;
     options.model_dir = dir_.path();
     options.dataset_dir = dir_.path();
-    options.sampling.max_completion_length = 10;
+    options.sampling.max_completion_length = max_completion_length_;
+    options.engine.max_rows = max_rows_;
     options.weights_timeout = milliseconds(300);
     options.stop_requested = [this] { return stop_.load(); };
     return options;
@@ -88,11 +89,7 @@ class RolloutWorkerTest : public testing::Test {
 
   template <class M>
   void send(const M& message, uint64_t lease = 0) {
-    FrameHeader header;
-    header.run_id = RunId(3);
-    header.sender_epoch = WorkerEpoch(1);
-    header.lease_id = LeaseId(lease);
-    ASSERT_TRUE(router_send(socket_, peer_, encode_message(header, message)));
+    coordinator_.send(coordinator_.peer, message, lease);
   }
   TaskRollout task(uint64_t group, uint64_t version, const Digest& digest) {
     TaskRollout task;
@@ -106,27 +103,13 @@ class RolloutWorkerTest : public testing::Test {
     return task;
   }
 
-  // Answers frames until `done` or 30 s.
-  bool run_until(const std::function<bool()>& done) {
-    const int64_t end = steady_now_ms() + 30'000;
-    while (steady_now_ms() < end) {
-      if (done()) return true;
-      zmq::pollitem_t item{socket_.handle(), 0, ZMQ_POLLIN, 0};
-      zmq::poll(&item, 1, milliseconds(5));
-      while (auto frame = router_receive(socket_)) answer(*frame);
-    }
-    return false;
-  }
-  void answer(const RoutedFrame& frame) {
-    const auto view = value_of(decode_frame(bytes_of(frame.bytes), kMaxPayloadFromWorker));
-    peer_ = frame.peer;
+  bool run_until(const std::function<bool()>& done) { return coordinator_.run_until(done); }
+  void answer(const FrameView& view) {
+    coordinator_.greet(coordinator_.peer, view);
     const FrameHeader& header = view.header;
-    if (header.type == MessageType::kHello) send(Welcome{RunId(3), 1, 50, 1, {}});
     if (header.type == MessageType::kHeartbeat) {
-      send(Ping{});
-      for (const auto& lease : value_of(decode<Heartbeat>(view.payload)).leases) {
-        progress_ = std::max(progress_, lease.progress);
-      }
+      const auto beat = value_of(decode<Heartbeat>(view.payload));
+      for (const auto& lease : beat.leases) progress_ = std::max(progress_, lease.progress);
     }
     if (header.type == MessageType::kRolloutResult) {
       results_[header.lease_id.value] = value_of(decode<protocol::RolloutResult>(view.payload));
@@ -174,12 +157,11 @@ class RolloutWorkerTest : public testing::Test {
   TempDir dir_;
   std::shared_ptr<Model> model_;
   WeightShelf shelf_;
-  zmq::context_t context_{1};
-  zmq::socket_t socket_;
-  std::string peer_;
+  testing_support::HandDrivenCoordinator coordinator_;
   std::map<uint64_t, protocol::RolloutResult> results_;
   std::map<uint64_t, TaskFailed> failures_;
   uint64_t progress_ = 0;
+  int max_completion_length_ = 10, max_rows_ = 64;
   std::atomic<bool> stop_ = false, finished_ = false;
   Status outcome_;
   std::thread thread_;
@@ -239,6 +221,24 @@ TEST_F(RolloutWorkerTest, BadRowsAndGoneVersionsAreReportedAndWorkGoesOn) {
   EXPECT_THAT(failures_[41].message, testing::HasSubstr("missing.wav"));
   EXPECT_EQ(failures_[42].code, ErrorCode::kStale);
   expect_result(43, good, pack_weights(*model_));
+}
+
+// A lease cancelled in mid-sampling: nothing is sent for it, and its rows go to a group that is wanted.
+TEST_F(RolloutWorkerTest, ACancelledLeaseFreesItsRows) {
+  const auto initial = pack_weights(*model_);
+  const Digest digest = shelf_.put(0, initial);
+  max_completion_length_ = 400;
+  max_rows_ = 3;  // the first group takes all rows
+  start_worker();
+  const TaskRollout unwanted = task(1, 0, digest), wanted = task(2, 0, digest);
+  send(unwanted, 51);
+  ASSERT_TRUE(run_until([&] { return progress_ > 0; }));  // it samples
+  send(CancelLease{}, 51);
+  send(wanted, 52);
+  ASSERT_TRUE(run_until([&] { return results_.contains(52); }));
+  EXPECT_FALSE(results_.contains(51)) << "cancelled too late for this test: make the completions longer";
+  EXPECT_FALSE(failures_.contains(51));
+  expect_result(52, wanted, initial);
 }
 
 TEST_F(RolloutWorkerTest, ShutdownCodesAndStopRequestsReachTheCaller) {

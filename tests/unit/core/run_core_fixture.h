@@ -1,0 +1,129 @@
+// RunCore driven by hand: one frame in, actions out.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "orchestrator/core/run_core.h"
+
+namespace prosodia::core {
+
+using namespace protocol;
+
+inline RunOptions run_options() {
+  RunOptions options;
+  options.plan = {3, 4, 3, 2, 2, 1, true};  // 4 rows, 3 steps of 2 prompts x 2 responses, lag 1
+  options.gate.mode = GateMode::kNever;
+  options.run_id = RunId(5);
+  options.heartbeat_ms = 100;
+  options.rollout_lease_ms = 1000;
+  options.reward_lease_ms = 1000;
+  options.retry_backoff_ms = 10;
+  return options;
+}
+
+struct Sent {
+  std::string peer;
+  FrameHeader header;
+  std::vector<std::byte> payload;
+};
+
+class RunCoreTest : public ::testing::Test {
+ protected:
+  explicit RunCoreTest(RunOptions options = run_options()) { boot(options); }
+
+  void boot(const RunOptions& options) {
+    options_ = options;
+    core_.emplace(options_, [this](uint64_t row) -> const std::string& { return rows_[row]; });
+    for (const Record& record : journal_) ASSERT_TRUE(core_->replay(record));
+    take(core_->start(now_));
+  }
+
+  void take(Actions actions) {
+    sent_.clear();
+    failed_.reset();
+    for (Action& action : actions) {
+      if (auto* send = std::get_if<Send>(&action)) {
+        const auto view = decode_frame(send->frame, kMaxPayloadFromCoordinator);
+        sent_.push_back({send->peer, view->header, {view->payload.begin(), view->payload.end()}});
+      } else if (auto* append = std::get_if<Append>(&action)) {
+        journal_.push_back(append->record);
+      } else if (auto* failed = std::get_if<Failed>(&action)) {
+        failed_ = failed->error;
+      }
+    }
+  }
+
+  template <class M>
+  void deliver(const std::string& name, const M& message, uint64_t lease = 0, uint64_t epoch = 1) {
+    FrameHeader header;
+    header.run_id = RunId(5);
+    header.sender_epoch = WorkerEpoch(epoch);
+    header.lease_id = LeaseId(lease);
+    header.seq = ++seq_;
+    take(core_->on_frame(fmt::format("{}#{}", name, epoch), encode_message(header, message), now_, key_role_));
+  }
+
+  void hello(Role role, const std::string& name, uint64_t epoch = 1) {
+    Hello message;
+    message.role = role;
+    message.name = name;
+    message.slots = 10;
+    if (role == Role::kLearner) message.resumable = {PolicyVersion(0)};
+    deliver(name, message, 0, epoch);
+  }
+
+  void learner_ready() {
+    hello(Role::kLearner, "learner");
+    deliver("learner", WeightsReady{{{PolicyVersion(0), Digest{}}}});
+  }
+
+  // Messages of one type sent by the last event, with the leases they carry.
+  template <class M>
+  std::vector<std::pair<uint64_t, M>> sent() const {
+    std::vector<std::pair<uint64_t, M>> out;
+    for (const Sent& s : sent_) {
+      if (s.header.type == M::kType) out.emplace_back(s.header.lease_id.value, *decode<M>(s.payload));
+    }
+    return out;
+  }
+
+  static RolloutResult result_for(const TaskRollout& task) {
+    RolloutResult result{task.group_id, task.policy_version, 3, {}, 0};
+    for (uint32_t i = 0; i < task.num_generations; ++i) result.completions.push_back({{1}, {-0.5f}, {}, "x"});
+    return result;
+  }
+  static RewardResult scores_for(const TaskReward& task, bool complete = true) {
+    RewardResult result{task.group_id, 1, task.gate, {}, 0};
+    for (size_t i = 0; i < task.completions.size(); ++i) {
+      ResponseScore score;
+      score.scored = true;
+      score.present = complete || i > 0;
+      if (!score.present) score.reasoning_status = ReasoningStatus::kTimeout;
+      score.accuracy = 1;
+      score.total = score.present ? 1 : 0;
+      result.responses.push_back(score);
+    }
+    return result;
+  }
+
+  uint64_t rejected(RefusalReason reason) const {
+    return core_->counters().results_rejected[static_cast<size_t>(reason)];
+  }
+  template <class R>
+  size_t records() const {
+    return static_cast<size_t>(
+        std::count_if(journal_.begin(), journal_.end(), [](const Record& r) { return std::holds_alternative<R>(r); }));
+  }
+
+  std::optional<Role> key_role_;  // of whoever delivers
+  std::vector<std::string> rows_ = {"{}", "{}", "{}", "{}"};
+  RunOptions options_;
+  std::optional<RunCore> core_;
+  std::vector<Record> journal_;
+  std::vector<Sent> sent_;
+  std::optional<Error> failed_;
+  int64_t now_ = 0;
+  uint64_t seq_ = 0;
+};
+
+}  // namespace prosodia::core
