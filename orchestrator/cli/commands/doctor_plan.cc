@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "data/store/model_tensors.h"
+#include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/launch/layout.h"
 #include "workers/plan/memory_plan.h"
 
