@@ -298,7 +298,13 @@ Status run_coordinator(const CoordinatorOptions& options, MetricsSink& sink, std
 }
 
 Result<std::unique_ptr<FileLock>> lock_run(FileSystem& fs, const std::filesystem::path& run_dir) {
+  PROSODIA_ASSIGN(const bool exists, fs.exists(run_dir));
   PROSODIA_TRY(fs.create_dirs(run_dir));
+  if (!exists) {  // rows, responses and weights are for the user and the group; whoever opens it further means to
+    std::error_code ignored;
+    std::filesystem::permissions(run_dir, std::filesystem::perms::others_all, std::filesystem::perm_options::remove,
+                                 ignored);
+  }
   auto lock = fs.lock_file(run_dir / "LOCK");
   if (!lock && lock.error().code == ErrorCode::kUnavailable) {
     return fail(ErrorCode::kUnavailable, "another coordinator runs in this folder: {}", lock.error().message);
