@@ -9,13 +9,23 @@ find_package(nlohmann_json REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(tl-expected REQUIRED)
-pkg_check_modules(ZMQ REQUIRED IMPORTED_TARGET libzmq)
 pkg_check_modules(SNDFILE REQUIRED IMPORTED_TARGET sndfile)
 pkg_check_modules(SOXR REQUIRED IMPORTED_TARGET soxr)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+if(PROSODIA_TESTS)
+  pkg_check_modules(ONIGURUMA REQUIRED IMPORTED_TARGET oniguruma)  # what the word split is tested against
+endif()
 pkg_check_modules(KISSFFT REQUIRED IMPORTED_TARGET kissfft-float)
+
+# Not through pkg-config: libzmq.pc pulls in the include folders of its private dependencies, and their order changes
+# between the first configuration and the next, which would rebuild every file that speaks ZeroMQ.
+find_path(ZMQ_INCLUDE_DIR zmq.hpp REQUIRED)
+find_library(ZMQ_LIBRARY zmq REQUIRED)
+add_library(prosodia_zmq INTERFACE)
+target_link_libraries(prosodia_zmq INTERFACE ${ZMQ_LIBRARY})
+add_library(prosodia::zmq ALIAS prosodia_zmq)
 
 add_library(prosodia_hdf5 INTERFACE)
 target_include_directories(prosodia_hdf5 SYSTEM INTERFACE ${HDF5_INCLUDE_DIRS})

@@ -4,7 +4,7 @@
 #   prosodia_test_pch   tests without torch
 #   prosodia_torch_pch, prosodia_torch_test_pch   the same with torch (Torch.cmake)
 function(prosodia_pch_target name)
-  file(WRITE "${CMAKE_BINARY_DIR}/${name}.cc" "")
+  file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/${name}.cc" CONTENT "")  # written only when it differs
   add_library(${name} OBJECT "${CMAKE_BINARY_DIR}/${name}.cc")
   set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   target_link_libraries(${name} PRIVATE fmt::fmt nlohmann_json::nlohmann_json)

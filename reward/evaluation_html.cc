@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "data/base/markup.h"
 #include "reward/evaluation_report.h"
 
 namespace prosodia {
@@ -36,29 +37,6 @@ svg .soft{fill:var(--soft)}svg .bar{fill:var(--bar)}svg .grid{stroke:var(--line)
 svg .ci{stroke:var(--ci);stroke-width:1.5}
 )css";
 
-std::string escape(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 std::string shown(double value, int decimals) {
   return std::isfinite(value) ? fmt::format("{:.{}f}", value, decimals) : "–";
 }
@@ -70,8 +48,8 @@ std::string interval(const Estimate& estimate, int decimals) {
 
 std::string card(std::string_view name, const Estimate& estimate, int decimals) {
   return fmt::format(
-      R"(<div class="card"><div class="k">{}</div><div class="v">{}</div><div class="ci">{}</div></div>)", escape(name),
-      shown(estimate.value, decimals), interval(estimate, decimals));
+      R"(<div class="card"><div class="k">{}</div><div class="v">{}</div><div class="ci">{}</div></div>)",
+      escape_markup(name), shown(estimate.value, decimals), interval(estimate, decimals));
 }
 
 std::string cards(const EvalReport& report) {
@@ -95,7 +73,7 @@ std::string bar_chart(std::string_view title, const std::vector<Bar>& bars, doub
   const auto x = [&](double value) { return kLeft + kWidth * std::clamp((value - origin) / (top - origin), 0.0, 1.0); };
   std::string svg =
       fmt::format(R"(<div class="scroll"><svg viewBox="0 0 880 {:.0f}" width="880" role="img" aria-label="{}">)",
-                  height, escape(title));
+                  height, escape_markup(title));
   for (int tick = 0; tick <= 4; ++tick) {
     const double value = origin + (top - origin) * tick / 4;
     svg += fmt::format(R"(<line class="grid" x1="{0:.1f}" x2="{0:.1f}" y1="{1:.0f}" y2="{2:.1f}"/>)"
@@ -106,7 +84,7 @@ std::string bar_chart(std::string_view title, const std::vector<Bar>& bars, doub
     const Bar& bar = bars[i];
     const double y = kTop + kRow * static_cast<double>(i), middle = y + kRow / 2;
     svg += fmt::format(R"(<text x="{:.0f}" y="{:.1f}" text-anchor="end">{}</text>)", kLeft - 10, middle + 4.5,
-                       escape(bar.label));
+                       escape_markup(bar.label));
     if (std::isfinite(bar.estimate.value)) {
       svg += fmt::format(R"(<rect class="bar" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="16" rx="2"/>)", kLeft,
                          middle - 8, x(bar.estimate.value) - kLeft);
@@ -117,7 +95,7 @@ std::string bar_chart(std::string_view title, const std::vector<Bar>& bars, doub
           x(bar.estimate.low), x(bar.estimate.high), middle, middle - 4);
     }
     svg += fmt::format(R"(<text x="{:.0f}" y="{:.1f}">{}<tspan class="soft">{}</tspan></text>)", kLeft + kWidth + 12,
-                       middle + 4.5, shown(bar.estimate.value, decimals), escape(bar.after));
+                       middle + 4.5, shown(bar.estimate.value, decimals), escape_markup(bar.after));
   }
   return svg + "</svg></div>\n";
 }
@@ -136,7 +114,7 @@ std::string label_section(const EvalReport& report) {
   for (const LabelMetrics& label : report.labels) {
     html += fmt::format(
         "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
-        escape(label.label), label.support, label.predicted, label.correct, shown(label.recall.value, 3),
+        escape_markup(label.label), label.support, label.predicted, label.correct, shown(label.recall.value, 3),
         shown(label.precision.value, 3), shown(label.f1.value, 3));
   }
   return html + "</tbody></table></div>\n";
@@ -148,18 +126,18 @@ std::string confusion_section(const EvalReport& report) {
       "“other”: no answer, several answers, or a word that is no label.</p>\n"
       "<div class=\"scroll\"><table class=\"confusion\"><thead><tr><th></th>";
   for (const LabelMetrics& label : report.labels) {
-    html += fmt::format("<th class=\"col\" scope=\"col\">{}</th>", escape(label.label));
+    html += fmt::format("<th class=\"col\" scope=\"col\">{}</th>", escape_markup(label.label));
   }
   html += "<th class=\"col\" scope=\"col\">other</th></tr></thead><tbody>\n";
   for (size_t row = 0; row < report.confusion.size(); ++row) {
-    html += fmt::format("<tr><th scope=\"row\">{}</th>", escape(report.labels[row].label));
+    html += fmt::format("<tr><th scope=\"row\">{}</th>", escape_markup(report.labels[row].label));
     for (size_t column = 0; column < report.confusion[row].size(); ++column) {
       const int64_t count = report.confusion[row][column], support = report.labels[row].support;
       const double share = support ? static_cast<double>(count) / static_cast<double>(support) : 0;
       html += fmt::format("<td{} style=\"--a:{:.3f}\" title=\"{} answered {}: {:.1f} %\">{}</td>",
-                          row == column ? " class=\"hit\"" : "", 0.75 * share, escape(report.labels[row].label),
-                          column < report.labels.size() ? escape(report.labels[column].label) : "other", 100 * share,
-                          count);
+                          row == column ? " class=\"hit\"" : "", 0.75 * share, escape_markup(report.labels[row].label),
+                          column < report.labels.size() ? escape_markup(report.labels[column].label) : "other",
+                          100 * share, count);
     }
     html += "</tr>\n";
   }
@@ -184,7 +162,7 @@ std::string meta_line(const EvalReport& report, const EvalPageInfo& info) {
   for (const auto& [key, value] : {std::pair<std::string_view, const std::string&>{"model", info.model},
                                    {"data", info.dataset},
                                    {"decoding", info.decoding}}) {
-    if (!value.empty()) line += fmt::format(" · {}: {}", key, escape(value));
+    if (!value.empty()) line += fmt::format(" · {}: {}", key, escape_markup(value));
   }
   if (report.options.bootstrap_samples) {
     line += fmt::format(" · intervals: {:g} % percentile bootstrap, {} resamples, seed {}",
@@ -200,7 +178,7 @@ std::string to_html(const EvalReport& report, const EvalPageInfo& info) {
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>{0}</title>\n<style>{1}</style>"
       "</head>\n<body><main>\n<h1>{0}</h1>\n<p class=\"meta\">{2}</p>\n",
-      escape(info.title), kStyle, meta_line(report, info));
+      escape_markup(info.title), kStyle, meta_line(report, info));
   html += cards(report) + label_section(report) + confusion_section(report) + criteria_section(report);
   return html + "</main></body></html>\n";
 }

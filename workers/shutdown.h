@@ -2,18 +2,16 @@
 // Pure function.
 #pragma once
 
+#include "data/base/exit_code.h"
 #include "data/base/status.h"
 #include "orchestrator/protocol/messages.h"
 
 namespace prosodia {
 
 inline Status shutdown_status(const protocol::Shutdown& shutdown) {
-  if (shutdown.exit_code == 0) return {};
-  for (const ErrorCode code :
-       {ErrorCode::kInterrupted, ErrorCode::kStorage, ErrorCode::kInvalidInput, ErrorCode::kUsage}) {
-    if (exit_code(code) == shutdown.exit_code) return fail(code, "the coordinator ended the run: {}", shutdown.reason);
-  }
-  return fail(ErrorCode::kUnavailable, "the coordinator ended the run: {}", shutdown.reason);
+  const auto code = error_code_of_exit(shutdown.exit_code);
+  if (!code) return {};
+  return fail(*code, "the coordinator ended the run: {}", shutdown.reason);
 }
 
 }  // namespace prosodia

@@ -21,6 +21,8 @@ namespace {
 constexpr int kMinRateHz = 1000, kMaxRateHz = 768000;
 constexpr uintmax_t kMaxFileBytes = uintmax_t{4} << 30;
 constexpr sf_count_t kBlockFrames = 4096;
+constexpr double kMaxSamples = 1 << 27;  // half a gigabyte: an hour up to 37 kHz, less of it at higher rates
+constexpr float kMaxAmplitude = 1e6f;    // beyond any float file; keeps sums over channels and filters finite
 
 struct CloseSoundFile {
   void operator()(SNDFILE* file) const { sf_close(file); }
@@ -64,21 +66,23 @@ Status check_format(const SF_INFO& info, std::string_view name) {
 // Reads everything in blocks, because the frame count of a header is a claim, and averages the channels.
 Result<std::vector<float>> read_mono(SNDFILE* file, const SF_INFO& info, std::string_view name) {
   const auto channels = static_cast<size_t>(info.channels);
-  const auto max_samples = static_cast<size_t>(kMaxClipSeconds * info.samplerate);
+  const auto max_samples = static_cast<size_t>(std::min(kMaxClipSeconds * info.samplerate, kMaxSamples));
   std::vector<float> block(kBlockFrames * channels), mono;
   for (sf_count_t got; (got = sf_readf_float(file, block.data(), kBlockFrames)) > 0;) {
     for (size_t frame = 0; frame < static_cast<size_t>(got); ++frame) {
       float sum = 0.0f;
       for (size_t channel = 0; channel < channels; ++channel) sum += block[frame * channels + channel];
       const float sample = sum / static_cast<float>(channels);
-      if (!std::isfinite(sample)) {
-        return fail(ErrorCode::kInvalidInput, "{}: sample {} is NaN or infinite; repair or remove the file", name,
-                    mono.size());
+      if (!(std::abs(sample) <= kMaxAmplitude)) {
+        return fail(ErrorCode::kInvalidInput,
+                    "{}: sample {} is NaN, infinite or beyond {} times full scale; repair or remove the file", name,
+                    mono.size(), kMaxAmplitude);
       }
       mono.push_back(sample);
     }
     if (mono.size() > max_samples) {
-      return fail(ErrorCode::kInvalidInput, "{}: longer than {:.0f} s; cut it into utterances", name, kMaxClipSeconds);
+      return fail(ErrorCode::kInvalidInput, "{}: longer than {:.0f} s; cut it into utterances", name,
+                  static_cast<double>(max_samples) / info.samplerate);
     }
   }
   if (sf_error(file) != SF_ERR_NO_ERROR) {

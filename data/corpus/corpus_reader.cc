@@ -71,6 +71,7 @@ Status CorpusReader::State::load() {
   PROSODIA_TRY(load_header());
   PROSODIA_ASSIGN(audio, hdf5::open_dataset(file, "audio"));
   PROSODIA_ASSIGN(const uint64_t samples, hdf5::length(audio));
+  PROSODIA_TRY(hdf5::check_stored(audio, samples, sizeof(int16_t)));
   PROSODIA_ASSIGN(const hdf5::Handle crcs, hdf5::open_dataset(file, "audio_crc32c"));
   PROSODIA_ASSIGN(const uint64_t count, hdf5::length(crcs));
   if (count > samples) return fail(ErrorCode::kCorruption, "{} clips in {} samples", count, samples);

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <fstream>
 
+#include "data/base/json.h"
+
 namespace prosodia {
 namespace {
 
@@ -101,18 +103,10 @@ size_t count_audio_tags(const std::vector<Message>& messages) {
 
 Result<Sample> parse_sample(std::string_view text, const std::filesystem::path& base_dir, std::string_view file,
                             int64_t line) {
-  const auto parse = [&]() -> Result<Sample> {
-    try {
-      return sample_from(json::parse(text), base_dir);
-    } catch (const json::exception& error) {
-      // "[json.exception.parse_error.101] parse error at line 1, column 7: …": the column helps, the rest is noise.
-      std::string_view what = error.what();
-      if (const size_t colon = what.find("] "); colon != std::string_view::npos) what.remove_prefix(colon + 2);
-      return fail(ErrorCode::kInvalidInput, "not JSON: {}", what);
-    }
-  };
-  Result<Sample> sample = parse();
-  if (!sample) return wrap(sample.error(), fmt::format("{}:{}", file, line));
+  const std::string where = fmt::format("{}:{}", file, line);
+  PROSODIA_ASSIGN(json row, parse_json(text, where));
+  Result<Sample> sample = sample_from(std::move(row), base_dir);
+  if (!sample) return wrap(sample.error(), where);
   sample->line = line;
   sample->origin = fmt::format("{}:{}", file, line);
   if (const auto origin = sample->row.find(kOriginKey); origin != sample->row.end()) {

@@ -132,6 +132,19 @@ Result<uint64_t> length(const Handle& dataset) {
   return static_cast<uint64_t>(rows);
 }
 
+Status check_stored(const Handle& dataset, uint64_t rows, uint64_t row_bytes) {
+  const Handle file(H5Iget_file_id(dataset.get()), H5Fclose);
+  hsize_t file_bytes = 0;
+  if (!file || H5Fget_filesize(file.get(), &file_bytes) < 0) {
+    return fail(ErrorCode::kCorruption, "cannot tell the file's size: {}", last_error());
+  }
+  if (row_bytes != 0 && rows > file_bytes / row_bytes) {
+    return fail(ErrorCode::kCorruption, "a dataset of {} rows of {} bytes in a file of {} bytes", rows, row_bytes,
+                static_cast<uint64_t>(file_bytes));
+  }
+  return {};
+}
+
 Status read_raw(const Handle& dataset, hid_t memory_type, uint64_t begin, uint64_t count, void* values) {
   if (count == 0) return {};
   const Handle space(H5Dget_space(dataset.get()), H5Sclose);
@@ -172,6 +185,7 @@ Result<std::vector<std::string>> read_strings(const Handle& file, const std::str
   if (width == 0 || width > kMaxStringBytes) {
     return fail(ErrorCode::kCorruption, "/{} has strings of {} bytes", name, width);
   }
+  PROSODIA_TRY(check_stored(dataset, rows, width));
   std::string block(width * rows, '\0');
   const Handle type = string_type(width);
   PROSODIA_TRY(read_raw(dataset, type.get(), 0, rows, block.data()));
@@ -198,9 +212,23 @@ Status write_attribute(const Handle& file, const std::string& name, uint64_t val
                fmt::format("cannot write attribute {}", name));
 }
 
-Result<std::string> read_string_attribute(const Handle& file, const std::string& name) {
-  const Handle attribute(H5Aopen(file.get(), name.c_str(), H5P_DEFAULT), H5Aclose);
+namespace {
+
+// Reading an attribute fills as many elements as it has, so their number comes before the buffer.
+Result<Handle> open_scalar_attribute(const Handle& file, const std::string& name) {
+  Handle attribute(H5Aopen(file.get(), name.c_str(), H5P_DEFAULT), H5Aclose);
   PROSODIA_TRY(check(static_cast<bool>(attribute), ErrorCode::kInvalidInput, fmt::format("no attribute \"{}\"", name)));
+  const Handle space(H5Aget_space(attribute.get()), H5Sclose);
+  if (H5Sget_simple_extent_npoints(space.get()) != 1) {
+    return fail(ErrorCode::kInvalidInput, "attribute \"{}\" is not a single value", name);
+  }
+  return attribute;
+}
+
+}  // namespace
+
+Result<std::string> read_string_attribute(const Handle& file, const std::string& name) {
+  PROSODIA_ASSIGN(const Handle attribute, open_scalar_attribute(file, name));
   const Handle stored(H5Aget_type(attribute.get()), H5Tclose);
   const size_t width = H5Tget_size(stored.get());
   if (H5Tget_class(stored.get()) != H5T_STRING || H5Tis_variable_str(stored.get()) != 0 || width > kMaxStringBytes) {
@@ -214,8 +242,7 @@ Result<std::string> read_string_attribute(const Handle& file, const std::string&
 }
 
 Result<uint64_t> read_integer_attribute(const Handle& file, const std::string& name) {
-  const Handle attribute(H5Aopen(file.get(), name.c_str(), H5P_DEFAULT), H5Aclose);
-  PROSODIA_TRY(check(static_cast<bool>(attribute), ErrorCode::kInvalidInput, fmt::format("no attribute \"{}\"", name)));
+  PROSODIA_ASSIGN(const Handle attribute, open_scalar_attribute(file, name));
   uint64_t value = 0;
   PROSODIA_TRY(check(H5Aread(attribute.get(), H5T_NATIVE_UINT64, &value) >= 0, ErrorCode::kCorruption,
                      fmt::format("cannot read attribute \"{}\"", name)));

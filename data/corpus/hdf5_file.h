@@ -91,6 +91,9 @@ Status write_raw(const Handle& file, const std::string& name, hid_t file_type, h
                  const void* values);
 Result<uint64_t> length(const Handle& dataset);
 Result<Handle> open_dataset(const Handle& file, const std::string& name);
+// Whether a dataset can have so many rows in this file; corpora are not compressed. A header can claim any extent, so
+// this comes before memory for it.
+Status check_stored(const Handle& dataset, uint64_t rows, uint64_t row_bytes);
 // [begin, begin + count) of a one-dimensional dataset.
 Status read_raw(const Handle& dataset, hid_t memory_type, uint64_t begin, uint64_t count, void* values);
 
@@ -106,6 +109,7 @@ Result<std::vector<T>> read_column(const Handle& file, const std::string& name, 
   if (rows != expected) {
     return fail(ErrorCode::kCorruption, "/{} has {} rows, expected {}", name, rows, expected);
   }
+  PROSODIA_TRY(check_stored(dataset, rows, sizeof(T)));
   std::vector<T> values(rows);
   PROSODIA_TRY(read_raw(dataset, NativeType<T>::id(), 0, rows, values.data()));
   return values;

@@ -1,10 +1,11 @@
 #include "data/store/checkpoint_dir.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "data/base/check.h"
 #include "data/base/crc32c.h"
+#include "data/base/json.h"
+#include "data/base/number.h"
 #include "data/store/atomic_file.h"
 
 namespace prosodia {
@@ -22,11 +23,8 @@ std::string folder_name(uint64_t step) { return fmt::format("{}{:06}", kPrefix, 
 
 std::optional<uint64_t> step_of(std::string_view name) {
   if (!name.starts_with(kPrefix)) return std::nullopt;
-  const std::string_view digits = name.substr(kPrefix.size());
-  uint64_t step = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), step);
-  if (error != std::errc() || end != digits.data() + digits.size() || name != folder_name(step)) return std::nullopt;
-  return step;
+  const auto step = parse_integer<uint64_t>(name.substr(kPrefix.size()));
+  return step && name == folder_name(*step) ? step : std::nullopt;
 }
 
 // Files below `dir`, as "a" or "sub/a", sorted; folders go to `folders`.
@@ -60,12 +58,31 @@ Result<json> read_manifest(FileSystem& fs, const Path& checkpoint) {
   PROSODIA_ASSIGN(const bool there, fs.exists(path));
   if (!there) return damaged(path, "is missing");
   PROSODIA_ASSIGN(const std::string text, fs.read_text(path));
-  json manifest = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!manifest.is_object() || encode_manifest(manifest) != text) return damaged(path, "fails its checksum");
-  if (manifest.value("format", "") != kFormat)
+  const auto manifest = parse_json_object(text, path.string());
+  if (!manifest || encode_manifest(*manifest) != text) return damaged(path, "fails its checksum");
+  if (!manifest->contains("format") || (*manifest)["format"] != kFormat)
     return fail(ErrorCode::kInvalidInput, "{}: expected format \"{}\": written by another version of prosodia?",
                 path.string(), kFormat);
-  return manifest;
+  return *manifest;
+}
+
+// One entry of "files". The checksum only shows that the manifest is as it was written, not by whom.
+struct ManifestFile {
+  std::string name;  // "a" or "sub/a", inside the checkpoint
+  uint64_t bytes = 0;
+  uint32_t crc = 0;
+};
+
+std::optional<ManifestFile> parse_file(const json& entry) {
+  const auto number = [&](const char* key) {
+    return entry.is_object() && entry.contains(key) && entry[key].is_number_unsigned();
+  };
+  if (!number("bytes") || !number("crc32c") || !entry.contains("name") || !entry["name"].is_string())
+    return std::nullopt;
+  ManifestFile file{entry["name"], entry["bytes"], static_cast<uint32_t>(entry["crc32c"].get<uint64_t>())};
+  const Path path(file.name);
+  const bool inside = !file.name.empty() && path.is_relative() && std::ranges::find(path, Path("..")) == path.end();
+  return inside && entry["crc32c"] <= UINT32_MAX ? std::optional(file) : std::nullopt;
 }
 
 }  // namespace
@@ -123,21 +140,26 @@ Result<CheckpointInfo> CheckpointStore::verify(const Path& checkpoint) const {
   PROSODIA_ASSIGN(const json manifest, read_manifest(*fs_, checkpoint));
   const Path manifest_path = checkpoint / kManifest;
   CheckpointInfo info{.path = checkpoint};
-  // The checksum held, so the fields are those that commit() wrote.
-  info.step = manifest.at("step").get<uint64_t>();
-  info.extra = manifest.at("extra");
+  const auto has = [&](const char* key) { return manifest.contains(key); };
+  if (!has("step") || !manifest["step"].is_number_unsigned() || !has("files") || !manifest["files"].is_array() ||
+      !has("extra")) {
+    return damaged(manifest_path, "lacks step, files or extra");
+  }
+  info.step = manifest["step"].get<uint64_t>();
+  info.extra = manifest["extra"];
   if (step_of(checkpoint.filename().string()) != info.step)
     return damaged(manifest_path, fmt::format("is for step {}: the folder was renamed", info.step));
-  for (const json& file : manifest.at("files")) {
-    const Path path = checkpoint / file.at("name").get<std::string>();
-    const auto bytes = file.at("bytes").get<uint64_t>();
+  for (const json& entry : manifest["files"]) {
+    const auto file = parse_file(entry);
+    if (!file) return damaged(manifest_path, fmt::format("has a malformed entry {}", brief(entry)));
+    const Path path = checkpoint / file->name;
     PROSODIA_ASSIGN(const bool there, fs_->exists(path));
     if (!there) return damaged(path, "is missing");
     PROSODIA_ASSIGN(const uint64_t size, fs_->file_size(path));
-    if (size != bytes) return damaged(path, fmt::format("has {} bytes, the manifest says {}", size, bytes));
+    if (size != file->bytes) return damaged(path, fmt::format("has {} bytes, the manifest says {}", size, file->bytes));
     PROSODIA_ASSIGN(const uint32_t crc, file_crc32c(*fs_, path));
-    if (crc != file.at("crc32c").get<uint32_t>()) return damaged(path, "fails its checksum");
-    info.total_bytes += bytes;
+    if (crc != file->crc) return damaged(path, "fails its checksum");
+    info.total_bytes += size;
   }
   return info;
 }

@@ -1,11 +1,11 @@
 #include "data/store/journal_format.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 
 #include "data/base/bytes.h"
 #include "data/base/crc32c.h"
+#include "data/base/number.h"
 #include "data/store/journal.h"
 
 namespace prosodia::journal_format {
@@ -39,11 +39,7 @@ std::optional<uint64_t> first_lsn_of(std::string_view name) {
   if (name.size() != kPrefix.size() + kDigits + kSuffix.size() || !name.starts_with(kPrefix) ||
       !name.ends_with(kSuffix))
     return std::nullopt;
-  const std::string_view digits = name.substr(kPrefix.size(), kDigits);
-  uint64_t value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
-  return value;
+  return parse_integer<uint64_t>(name.substr(kPrefix.size(), kDigits));
 }
 
 std::vector<std::byte> encode_segment_header(uint64_t first_lsn) {

@@ -1,9 +1,9 @@
 #include "data/store/model_tensors.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 
+#include "data/base/json.h"
 #include "data/store/atomic_file.h"
 
 namespace prosodia {
@@ -31,7 +31,7 @@ Result<WeightMap> read_index(const Path& path) {
     if (event == nlohmann::json::parse_event_t::object_end && depth == 1) seen.clear();
     return true;
   };
-  const auto index = nlohmann::json::parse(text, watch, /*allow_exceptions=*/false);
+  PROSODIA_ASSIGN(const nlohmann::json index, parse_json(text, path.string(), watch));
   if (!twice.empty()) return fail(ErrorCode::kInvalidInput, "{}: \"{}\" appears twice", path.string(), twice);
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
     return fail(ErrorCode::kInvalidInput, "{}: expected a JSON object with \"weight_map\"", path.string());
@@ -40,7 +40,7 @@ Result<WeightMap> read_index(const Path& path) {
     if (!file.is_string() || !is_plain_file_name(file.get_ref<const std::string&>()))
       return fail(ErrorCode::kInvalidInput,
                   "{}: \"{}\" is mapped to {}; expected a .safetensors file name in this folder", path.string(), tensor,
-                  file.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
+                  brief(file));
     map.emplace(tensor, file.get<std::string>());
   }
   return map;

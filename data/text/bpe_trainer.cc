@@ -112,11 +112,11 @@ class Trainer {
     std::vector<uint32_t> places = std::move(pairs_[pair].words);
     pairs_.erase(pair);
     std::ranges::sort(places);
-    places.erase(std::ranges::unique(places).begin(), places.end());
+    places.erase(std::unique(places.begin(), places.end()), places.end());
     grown_.clear();
     for (const uint32_t word : places) merge_in_word(pair, merged, word);
     std::ranges::sort(grown_);
-    grown_.erase(std::ranges::unique(grown_).begin(), grown_.end());
+    grown_.erase(std::unique(grown_.begin(), grown_.end()), grown_.end());
     for (const Pair& grown : grown_) queue_.push({pairs_[grown].count, grown});
   }
 

@@ -1,5 +1,6 @@
 // The tokenizer of the Qwen2 family: added tokens, NFC, Qwen2's word split, byte-level BPE. Same ids as Hugging Face's
-// `tokenizers` for such a tokenizer.json (Unicode 14 tables: code points assigned later may be split differently).
+// `tokenizers` 0.23 for such a tokenizer.json, on every string (unicode_tables.h has the differences of Unicode
+// tables).
 //
 // Called by every command. A tokenizer is an immutable value; const methods are thread-safe.
 // Failure: load() gives kInvalidInput with file and key for a missing, malformed or foreign tokenizer (another split

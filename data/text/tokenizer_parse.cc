@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "data/base/json.h"
 #include "data/text/byte_alphabet.h"
 #include "data/text/tokenizer_json.h"
 #include "data/text/word_split.h"
@@ -10,15 +10,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-Result<Json> parse_object(std::string_view text, std::string_view file) {
-  try {
-    Json json = Json::parse(text);
-    if (!json.is_object()) return fail(ErrorCode::kInvalidInput, "{}: expected a JSON object", file);
-    return json;
-  } catch (const Json::exception& error) {
-    return fail(ErrorCode::kInvalidInput, "{}: not valid JSON: {}", file, error.what());
-  }
-}
+constexpr int64_t kMaxGap = 65536;  // ids left out in a small vocabulary
 
 // The member, or null when `json` is no object or has none.
 const Json& member(const Json& json, std::string_view key) {
@@ -47,11 +39,11 @@ Result<AddedToken> parse_added_token(const Json& json, int64_t id, std::string_v
   const Json& content = member(json, "content");
   if (!content.is_string()) return fail(ErrorCode::kInvalidInput, "{}: added token {}: no content", file, id);
   if (id < 0 || id > BpeModel::kMaxId) {
-    return fail(ErrorCode::kInvalidInput, "{}: added token {}: id {} is out of range", file, content.dump(), id);
+    return fail(ErrorCode::kInvalidInput, "{}: added token {}: id {} is out of range", file, brief(content), id);
   }
   for (const std::string_view flag : {"single_word", "lstrip", "rstrip"}) {
     if (!is_off(member(json, flag))) {
-      return fail(ErrorCode::kInvalidInput, "{}: added token {}: {} is not supported", file, content.dump(), flag);
+      return fail(ErrorCode::kInvalidInput, "{}: added token {}: {} is not supported", file, brief(content), flag);
     }
   }
   return AddedToken{.content = content.get<std::string>(),
@@ -62,11 +54,13 @@ Result<AddedToken> parse_added_token(const Json& json, int64_t id, std::string_v
 
 Result<std::vector<std::string>> parse_vocab(const Json& vocab, std::string_view file) {
   if (!vocab.is_object()) return fail(ErrorCode::kInvalidInput, "{}: expected an object of tokens and ids", file);
+  // Vocabularies have few gaps; a single far id must not make the table large.
+  const int64_t max_id = std::min<int64_t>(BpeModel::kMaxId, 2 * static_cast<int64_t>(vocab.size()) + kMaxGap);
   std::vector<std::string> pieces;
   for (const auto& [key, value] : vocab.items()) {
-    if (!value.is_number_integer() || value < 0 || value > BpeModel::kMaxId) {
-      return fail(ErrorCode::kInvalidInput, "{}: token \"{}\": id {}; expected 0 to {}", file, key, value.dump(),
-                  BpeModel::kMaxId);
+    if (!value.is_number_integer() || value < 0 || value > max_id) {
+      return fail(ErrorCode::kInvalidInput, "{}: token \"{}\": id {}; expected 0 to {} in a vocabulary of {} tokens",
+                  file, key, brief(value), max_id, vocab.size());
     }
     const auto id = value.get<size_t>();
     // Some files list added tokens here too, in plain letters.
@@ -119,7 +113,7 @@ Result<BpeModel> parse_model(const Json& json, std::string_view file) {
   if (!json.is_object() || (!type.is_null() && type != "BPE")) return foreign(file, "model.type", "BPE", type_of(json));
   for (const std::string_view key :
        {"byte_fallback", "ignore_merges", "continuing_subword_prefix", "end_of_word_suffix", "dropout"}) {
-    if (!is_off(member(json, key))) return foreign(file, fmt::format("model.{}", key), "off", member(json, key).dump());
+    if (!is_off(member(json, key))) return foreign(file, fmt::format("model.{}", key), "off", brief(member(json, key)));
   }
   PROSODIA_ASSIGN(std::vector<std::string> pieces,
                   parse_vocab(member(json, "vocab"), fmt::format("{}: model.vocab", file)));
@@ -161,12 +155,12 @@ Status check_pre_tokenizer(const Json& json, std::string_view file) {
   const Json& pattern = member(member(split, "pattern"), "Regex");
   if (type_of(split) != "Split" || pattern != kQwen2SplitPattern || member(split, "behavior") != "Isolated" ||
       !is_off(member(split, "invert"))) {
-    return foreign(file, "pre_tokenizer.pretokenizers[0]", "an isolated Split at Qwen2's pattern", split.dump());
+    return foreign(file, "pre_tokenizer.pretokenizers[0]", "an isolated Split at Qwen2's pattern", brief(split));
   }
   if (type_of(byte_level) != "ByteLevel" || !is_off(member(byte_level, "add_prefix_space")) ||
       member(byte_level, "use_regex") != false) {
     return foreign(file, "pre_tokenizer.pretokenizers[1]", "ByteLevel without prefix space and regex",
-                   byte_level.dump());
+                   brief(byte_level));
   }
   return {};
 }
@@ -174,7 +168,7 @@ Status check_pre_tokenizer(const Json& json, std::string_view file) {
 }  // namespace
 
 Result<TokenizerParts> parse_tokenizer_json(std::string_view text, std::string_view file) {
-  PROSODIA_ASSIGN(const Json json, parse_object(text, file));
+  PROSODIA_ASSIGN(const Json json, parse_json_object(text, file));
   TokenizerParts parts;
   PROSODIA_ASSIGN(parts.nfc, parse_normalizer(member(json, "normalizer"), file));
   PROSODIA_TRY(check_pre_tokenizer(member(json, "pre_tokenizer"), file));
@@ -198,7 +192,7 @@ Result<TokenizerParts> parse_tokenizer_json(std::string_view text, std::string_v
 
 Result<BpeModel> parse_vocab_and_merges(std::string_view vocab_json, std::string_view vocab_file,
                                         std::string_view merges, std::string_view merges_file) {
-  PROSODIA_ASSIGN(const Json json, parse_object(vocab_json, vocab_file));
+  PROSODIA_ASSIGN(const Json json, parse_json_object(vocab_json, vocab_file));
   PROSODIA_ASSIGN(std::vector<std::string> pieces, parse_vocab(json, vocab_file));
   MergeReader reader(pieces);
   for (size_t at = 0, line_number = 1; at < merges.size(); ++line_number) {
@@ -215,11 +209,11 @@ Result<BpeModel> parse_vocab_and_merges(std::string_view vocab_json, std::string
 }
 
 Result<std::vector<AddedToken>> parse_added_tokens_json(std::string_view text, std::string_view file) {
-  PROSODIA_ASSIGN(const Json json, parse_object(text, file));
+  PROSODIA_ASSIGN(const Json json, parse_json_object(text, file));
   std::vector<AddedToken> tokens;
   for (const auto& [content, id] : json.items()) {
     if (!id.is_number_integer() || id < 0 || id > BpeModel::kMaxId) {
-      return fail(ErrorCode::kInvalidInput, "{}: \"{}\": expected an id, got {}", file, content, id.dump());
+      return fail(ErrorCode::kInvalidInput, "{}: \"{}\": expected an id, got {}", file, content, brief(id));
     }
     tokens.push_back({.content = content, .id = id.get<int32_t>()});
   }
@@ -227,7 +221,7 @@ Result<std::vector<AddedToken>> parse_added_tokens_json(std::string_view text, s
 }
 
 Result<std::vector<AddedToken>> parse_config_added_tokens(std::string_view text, std::string_view file) {
-  PROSODIA_ASSIGN(const Json json, parse_object(text, file));
+  PROSODIA_ASSIGN(const Json json, parse_json_object(text, file));
   std::vector<AddedToken> tokens;
   const Json& decoder = member(json, "added_tokens_decoder");
   if (decoder.is_null()) return tokens;

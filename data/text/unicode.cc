@@ -3,9 +3,11 @@
 #include <utf8proc.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 
 #include "data/base/check.h"
+#include "data/text/unicode_tables.h"
 
 namespace prosodia {
 namespace {
@@ -76,8 +78,9 @@ bool is_valid_utf8(std::string_view text) {
   return true;
 }
 
-CharClass char_class(char32_t code_point) {
-  if (is_white_space(code_point)) return CharClass::kSpace;
+namespace {
+
+CharClass class_by_category(char32_t code_point) {
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(code_point))) {
     case UTF8PROC_CATEGORY_LU:
     case UTF8PROC_CATEGORY_LL:
@@ -89,16 +92,39 @@ CharClass char_class(char32_t code_point) {
     case UTF8PROC_CATEGORY_NL:
     case UTF8PROC_CATEGORY_NO:
       return CharClass::kNumber;
+    case UTF8PROC_CATEGORY_CN:
+      if (unicode_tables::contains(unicode_tables::kNewerLetters, code_point)) return CharClass::kLetter;
+      if (unicode_tables::contains(unicode_tables::kNewerNumbers, code_point)) return CharClass::kNumber;
+      return CharClass::kOther;
     default:
       return CharClass::kOther;
   }
 }
 
-std::string nfc(std::string_view text) {
-  // Nothing below U+0300 composes or decomposes under NFC; from there on the UTF-8 lead byte is 0xCC or more.
-  const bool unchanged =
-      std::all_of(text.begin(), text.end(), [](char byte) { return static_cast<uint8_t>(byte) < 0xCC; });
-  if (unchanged) return std::string(text);
+constexpr std::array<CharClass, 128> make_ascii_classes() {
+  std::array<CharClass, 128> classes{};
+  for (int c = 0; c < 128; ++c) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    const bool space = c == ' ' || (c >= 0x09 && c <= 0x0D);
+    classes[c] = letter                 ? CharClass::kLetter
+                 : c >= '0' && c <= '9' ? CharClass::kNumber
+                 : space                ? CharClass::kSpace
+                                        : CharClass::kOther;
+  }
+  return classes;
+}
+constexpr std::array<CharClass, 128> kAsciiClasses = make_ascii_classes();
+
+}  // namespace
+
+CharClass char_class(char32_t code_point) {
+  if (code_point < 0x80) return kAsciiClasses[code_point];
+  return is_white_space(code_point) ? CharClass::kSpace : class_by_category(code_point);
+}
+
+namespace {
+
+std::string compose(std::string_view text) {
   utf8proc_uint8_t* composed = nullptr;
   const utf8proc_ssize_t size =
       utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
@@ -107,6 +133,29 @@ std::string nfc(std::string_view text) {
   std::string result(reinterpret_cast<const char*>(composed), static_cast<size_t>(size));
   std::free(composed);
   return result;
+}
+
+}  // namespace
+
+std::string nfc(std::string_view text) {
+  // Nothing below U+0300 composes or decomposes under NFC; from there on the UTF-8 lead byte is 0xCC or more.
+  const bool unchanged =
+      std::all_of(text.begin(), text.end(), [](char byte) { return static_cast<uint8_t>(byte) < 0xCC; });
+  if (unchanged) return std::string(text);
+  std::string result;
+  size_t begin = 0;
+  for (size_t at = 0; at < text.size();) {
+    const Utf8Char character = utf8_at(text, at);
+    const size_t end = at + character.length;
+    if (unicode_tables::contains(unicode_tables::kMarksUnknownToNfc, character.code_point)) {
+      result += compose(text.substr(begin, at - begin));
+      result += text.substr(at, character.length);
+      begin = end;
+    }
+    at = end;
+  }
+  if (begin == 0) return compose(text);
+  return result + compose(text.substr(begin));
 }
 
 }  // namespace prosodia

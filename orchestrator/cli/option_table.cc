@@ -6,7 +6,8 @@ namespace {
 using enum OptionKind;
 
 constexpr uint32_t kRun = kTrain | kRole;
-constexpr uint32_t kTraining = kSft | kRun;
+constexpr uint32_t kUpdates = kRun | kReplay;  // what the learner's arithmetic depends on
+constexpr uint32_t kTraining = kSft | kUpdates;
 constexpr uint32_t kSampling = kRun | kEval | kInfer;
 constexpr uint32_t kModels = kTraining | kEval | kInfer | kScore;
 
@@ -14,17 +15,21 @@ constexpr OptionSpec kTable[] = {
     // --- files
     {"config", kText, "", "read options from an INI file with the same names; the command line wins", "Files", ~0u},
     {"model", kText, "", "Hugging Face folder: Qwen2.5-Omni, its Thinker, or Qwen2 (required)", "Files",
-     kModels | kModelInit},
+     kModels | kModelInit | kDoctor},
     {"model", kText, "", "Hugging Face folder, or a run's checkpoints/step-NNNNNN (required)", "Files", kExport},
     {"base_model", kText, "", "folder with the tensors that --model lacks (vision, talker); default: as recorded there",
      "Files", kExport},
-    {"ref_model", kText, "", "reference model of the KL term; default: --model", "Files", kRun},
+    {"adapter", kText, "", "peft adapter folder to use with --model (which may also name an adapter folder itself)",
+     "Files", kModels | kExport},
+    {"ref_model", kText, "", "reference model of the KL term; default: --model", "Files", kUpdates},
     {"dataset", kList, "",
      "JSONL file of prompts in ms-swift's form; several for sft, as FILE or FILE:WEIGHT (required)", "Files",
-     kTraining | kEval | kModelInit},
+     kSft | kRun | kEval | kModelInit},
     {"output_dir", kText, "", "run folder; running the same command again resumes (required)", "Files",
      kTraining | kEval | kDataBuild},
     {"output_dir", kText, "", "folder to write; new or empty (required)", "Files", kExport},
+    {"merge", kFlag, "true", "merge the adapter into the weights; false = write the adapter folder as it is", "Files",
+     kExport},
     {"max_shard_size", kText, "5GB", "largest weights file, such as 200MB, 5GB or 4GiB", "Files", kExport},
     {"output_dir", kText, "", "folder for the keys (required)", "Files", kKeygen},
     {"rotate", kText, "", "a new key pair for this role only; its old public key stays allowed", "Files", kKeygen,
@@ -78,39 +83,61 @@ constexpr OptionSpec kTable[] = {
     {"adam_beta2", kReal, "0.999", "AdamW beta2", "Training", kTraining, true, 0, 1},
     {"adam_epsilon", kReal, "1e-8", "AdamW epsilon", "Training", kTraining, true, 0, 1},
     {"max_grad_norm", kReal, "1.0", "gradient clipping by global norm; 0 = off", "Training", kTraining, true, 0, 1e9},
-    {"freeze", kList, "", "parts that do not train: audio_tower, projector, decoder, embeddings", "Training", kTraining,
-     true},
+    {"freeze", kList, "",
+     "what does not train: audio_tower, projector, decoder, embeddings, lm_head, norm, layers.N-M, "
+     "audio_tower.layers.N-M",
+     "Training", kTraining | kDoctor, true},
     {"token_budget", kInteger, "8192", "tokens of one packed micro-batch (memory; the gradient does not depend on it)",
-     "Training", kTraining, true, 16, 1e8},
+     "Training", kTraining | kDoctor, true, 16, 1e8},
     {"save_steps", kInteger, "50", "optimizer steps between checkpoints", "Training", kTraining, false, 1, 1e8},
     {"save_total_limit", kInteger, "2", "checkpoints kept, [2, 1000]", "Training", kTraining, false, 2, 1000},
     {"logging_steps", kInteger, "10", "optimizer steps between progress lines of sft", "Training", kSft, false, 1, 1e6},
     {"seed", kInteger, "42", "seed of everything random", "Training",
      kTraining | kEval | kInfer | kDataSynth | kDataBuild | kModelInit, true, 0, 9e18},
 
+    // --- LoRA
+    {"use_peft", kFlag, "false", "train a low-rank adapter (LoRA): --adapter's, or a fresh one", "LoRA", kTraining,
+     true},
+    {"lora_r", kInteger, "16", "rank of the adapter, [1, 4096]", "LoRA", kTraining, true, 1, 4096},
+    {"lora_alpha", kReal, "32", "scaling is lora_alpha / lora_r", "LoRA", kTraining, true, 1e-6, 1e6},
+    {"use_rslora", kFlag, "false", "scaling is lora_alpha / sqrt(lora_r)", "LoRA", kTraining, true},
+    {"lora_dropout", kReal, "0", "only 0: sampling and learning must compute the same", "LoRA", kTraining, true, 0, 1},
+    {"lora_target_modules", kList, "all-linear",
+     "all-linear (the decoder's) or q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj; audio_tower.NAME "
+     "for "
+     "the tower's",
+     "LoRA", kTraining, true},
+    {"lora_modules_to_save", kList, "", "parts that train whole beside it: projector, embeddings, lm_head", "LoRA",
+     kTraining, true},
+
     // --- GRPO
-    {"prompts_per_step", kInteger, "16", "prompts (groups) in one step, [1, 65536]", "GRPO", kRun, true, 1, 65536},
-    {"num_generations", kInteger, "8", "responses per prompt (K), [1, 1024]", "GRPO", kRun | kInfer, true, 1, 1024},
-    {"beta", kReal, "0.04", "weight of the KL term (k3 against --ref_model)", "GRPO", kRun, true, 0, 100},
-    {"epsilon", kReal, "0.2", "clip range of the probability ratio", "GRPO", kRun, true, 0, 10},
-    {"epsilon_high", kReal, "0", "upper clip range; 0 = epsilon", "GRPO", kRun, true, 0, 10},
-    {"delta", kReal, "0", "two-sided clip of the ratio (dual clip); 0 = off", "GRPO", kRun, true, 0, 1e6},
-    {"loss_type", kText, "grpo", "aggregation of the token losses", "GRPO", kRun, true, 0, 0, "grpo|dapo|bnpo|dr_grpo"},
-    {"importance_sampling_level", kText, "token", "ratio per token or per sequence (GSPO)", "GRPO", kRun, true, 0, 0,
-     "token|sequence"},
-    {"num_iterations", kInteger, "1", "updates per batch", "GRPO", kRun, true, 1, 64},
-    {"scale_rewards", kText, "group", "what the advantage is divided by", "GRPO", kRun, true, 0, 0, "group|batch|none"},
-    {"lag", kInteger, "0", "step t trains on groups sampled by policy max(0, t-lag); 0 = on-policy", "GRPO", kRun, true,
-     0, 64},
+    {"prompts_per_step", kInteger, "16", "prompts (groups) in one step, [1, 65536]", "GRPO", kUpdates | kDoctor, true,
+     1, 65536},
+    {"num_generations", kInteger, "8", "responses per prompt (K), [1, 1024]", "GRPO", kUpdates | kInfer | kDoctor, true,
+     1, 1024},
+    {"beta", kReal, "0.04", "weight of the KL term (k3 against --ref_model)", "GRPO", kUpdates | kDoctor, true, 0, 100},
+    {"epsilon", kReal, "0.2", "clip range of the probability ratio", "GRPO", kUpdates, true, 0, 10},
+    {"epsilon_high", kReal, "0", "upper clip range; 0 = epsilon", "GRPO", kUpdates, true, 0, 10},
+    {"delta", kReal, "0", "two-sided clip of the ratio (dual clip); 0 = off", "GRPO", kUpdates, true, 0, 1e6},
+    {"loss_type", kText, "grpo", "aggregation of the token losses", "GRPO", kUpdates, true, 0, 0,
+     "grpo|dapo|bnpo|dr_grpo"},
+    {"importance_sampling_level", kText, "token", "ratio per token or per sequence (GSPO)", "GRPO", kUpdates, true, 0,
+     0, "token|sequence"},
+    {"num_iterations", kInteger, "1", "updates per batch", "GRPO", kUpdates, true, 1, 64},
+    {"scale_rewards", kText, "group", "what the advantage is divided by", "GRPO", kUpdates, true, 0, 0,
+     "group|batch|none"},
+    {"lag", kInteger, "0", "step t trains on groups sampled by policy max(0, t-lag); 0 = on-policy", "GRPO",
+     kUpdates | kDoctor, true, 0, 64},
 
     // --- sampling
-    {"temperature", kReal, "1.0", "sampling temperature", "Sampling", kSampling | kScore, true, 1e-3, 100},
+    {"temperature", kReal, "1.0", "sampling temperature", "Sampling", kSampling | kScore | kReplay, true, 1e-3, 100},
     {"top_p", kReal, "1.0", "nucleus sampling; 1 = off", "Sampling", kSampling, true, 1e-6, 1},
     {"top_k", kInteger, "0", "sample among the k likeliest; 0 = off", "Sampling", kSampling, true, 0, 1e6},
     {"greedy", kFlag, "false", "take the likeliest token", "Sampling", kInfer, true},
-    {"max_completion_length", kInteger, "96", "new tokens at most, [1, 32768]", "Sampling", kSampling, true, 1, 32768},
+    {"max_completion_length", kInteger, "96", "new tokens at most, [1, 32768]", "Sampling",
+     kSampling | kReplay | kDoctor, true, 1, 32768},
     {"max_rows", kInteger, "64", "responses decoded at once (speed; results do not depend on it)", "Sampling",
-     kSampling, false, 1, 4096},
+     kSampling | kDoctor, false, 1, 4096},
 
     // --- rewards
     {"format_weight", kReal, "0.3", "weight of R_f (think/answer format)", "Rewards", kRun, true, 0, 100},
@@ -139,14 +166,18 @@ constexpr OptionSpec kTable[] = {
      86400},
 
     // --- processes
-    {"layout", kText, "learner=2,rollout=2,reward=1", "processes per role", "Processes", kRun},
-    {"nproc_per_node", kInteger, "1", "learner ranks of sft, started by mpirun", "Processes", kSft, true, 1, 4096},
+    {"layout", kText, "learner=2,rollout=2,reward=1", "processes per role", "Processes", kRun | kDoctor},
+    {"nproc_per_node", kInteger, "1", "learner ranks, started by mpirun; replay: as many as the run had", "Processes",
+     kSft | kReplay, true, 1, 4096},
     {"num_threads", kInteger, "1", "compute threads of each process", "Processes", kModels, false, 1, 1024},
     {"device", kText, "auto", "where tensors live", "Processes", kModels, true, 0, 0, "auto|cpu|cuda"},
-    {"dtype", kText, "float32", "precision of the weights in use", "Processes", kModels, true, 0, 0,
+    {"dtype", kText, "float32", "precision of the weights in use", "Processes", kModels | kDoctor, true, 0, 0,
      "float32|bfloat16"},
     {"dtype", kText, "auto", "precision of the weights written; auto = as stored", "Files", kExport, true, 0, 0,
      "auto|float32|bfloat16"},
+    {"deterministic", kFlag, "true",
+     "same input, same bits: MKL's strict mode on CPU; on CUDA torch's deterministic algorithms, slower", "Processes",
+     kModels, true},
     {"keys", kText, "",
      "folder with this role's key file and the allow-list (prosodia keygen): encrypts and authenticates every "
      "connection",
@@ -178,8 +209,32 @@ constexpr OptionSpec kTable[] = {
     {"baseline", kText, "", "eval.json of an earlier eval, for a paired comparison", "Output", kEval},
     {"max_samples", kInteger, "0", "rows used at most; 0 = all", "Output", kEval, true, 0, 1e9},
     {"bootstrap_samples", kInteger, "2000", "resamples behind the 95 % intervals", "Output", kEval, true, 10, 1e6},
-    {"dry_run", kFlag, "false", "print the resolved configuration and the plan, then stop", "Output", kTraining},
-    {"run", kText, "", "run folder (required)", "Files", kReport},
+    {"dry_run", kFlag, "false", "print the resolved configuration and the plan, then stop", "Output", kSft | kRun},
+    {"run", kText, "", "run folder", "Files", kReport | kDoctor},
+    {"rollouts", kText, "", "archived rollouts: RUN, RUN/rollouts or one .h5 file (required)", "Files", kReplay},
+    {"resume_from_checkpoint", kText, "", "checkpoint of the run to begin at; default: --model, step 0", "Files",
+     kReplay},
+
+    // --- doctor --plan
+    {"plan", kFlag, "false", "print the memory that --model will take under these options, from config.json alone",
+     "Plan", kDoctor},
+    {"sharding", kText, "optimizer", "what is divided among the learner ranks", "Plan", kDoctor, false, 0, 0,
+     "none|optimizer|full"},
+    {"use_peft", kFlag, "false", "train LoRA adapters on the decoder's linear layers instead of all weights", "Plan",
+     kDoctor},
+    {"lora_r", kInteger, "16", "rank of the LoRA adapters, [1, 1024]", "Plan", kDoctor, false, 1, 1024},
+    {"gradient_checkpointing", kFlag, "false", "keep a layer's input only and run it again in backward", "Plan",
+     kDoctor},
+    {"prompt_tokens", kInteger, "400", "tokens of one prompt, its audio included (25 a second)", "Plan", kDoctor, false,
+     1, 1e6},
+    {"audio_seconds", kReal, "8", "length of one prompt's clip, seconds", "Plan", kDoctor, false, 0, 300},
+    {"devices", kInteger, "0", "GPUs that learner ranks and rollout workers are spread over; 0 = host memory only",
+     "Plan", kDoctor, false, 0, 65536},
+    {"device_memory_gb", kReal, "80", "memory of one GPU, GB of 1e9 bytes", "Plan", kDoctor, false, 1, 1e4},
+
+    // --- recorded by train, so that a folder is not resumed with other input; nobody needs to give them
+    {"dataset_digest", kText, "", "digest of the dataset's bytes", "Recorded by train", kRun, true},
+    {"model_digest", kText, "", "digest of the model folder and of --ref_model", "Recorded by train", kRun, true},
 };
 
 }  // namespace

@@ -12,12 +12,13 @@ using namespace protocol;
 
 namespace {
 
-constexpr uint64_t kFormat = 1;
+constexpr uint64_t kFormat = 2;
 
 // A segment as columns; `each` names every column once, for writing and for reading.
 struct Columns {
   std::vector<uint64_t> format, step, group_begin;
-  std::vector<uint8_t> batch_digest;
+  std::vector<uint8_t> batch_digest, weights_digest;
+  std::vector<double> loss;
   std::vector<uint64_t> group_id, seed, policy_version, response_begin, row_begin;
   std::vector<uint32_t> prompt_token_count;
   std::vector<double> tau, gate;
@@ -34,6 +35,8 @@ struct Columns {
     PROSODIA_TRY(f("/format", format, 1));
     PROSODIA_TRY(f("/step/step", step, 1));
     PROSODIA_TRY(f("/step/batch_digest", batch_digest, 32));
+    PROSODIA_TRY(f("/step/loss", loss, 1));
+    PROSODIA_TRY(f("/step/weights_digest", weights_digest, 32));
     PROSODIA_TRY(f("/step/group_begin", group_begin, 1));
     PROSODIA_TRY(f("/group/group_id", group_id, 1));
     PROSODIA_TRY(f("/group/seed", seed, 1));
@@ -99,12 +102,24 @@ void add_group(Columns& c, const BatchGroup& group) {
   }
 }
 
-Columns to_columns(const std::vector<StepBatch>& batches) {
+void add_digest(std::vector<uint8_t>& column, const Digest& digest) {
+  column.insert(column.end(), digest.bytes.begin(), digest.bytes.end());
+}
+Digest digest_at(const std::vector<uint8_t>& column, size_t index) {
+  Digest digest;
+  std::copy_n(column.begin() + static_cast<std::ptrdiff_t>(32 * index), 32, digest.bytes.begin());
+  return digest;
+}
+
+Columns to_columns(const std::vector<ArchivedStep>& steps) {
   Columns c;
   c.format = {kFormat};
-  for (const StepBatch& batch : batches) {
+  for (const ArchivedStep& archived : steps) {
+    const StepBatch& batch = archived.batch;
     c.step.push_back(batch.step.value);
-    c.batch_digest.insert(c.batch_digest.end(), batch.batch_digest.bytes.begin(), batch.batch_digest.bytes.end());
+    add_digest(c.batch_digest, batch.batch_digest);
+    c.loss.push_back(archived.loss);
+    add_digest(c.weights_digest, archived.weights);
     c.group_begin.push_back(c.group_id.size());
     for (const BatchGroup& group : batch.groups) add_group(c, group);
   }
@@ -125,7 +140,7 @@ bool fits_together(const Columns& c) {
   const size_t steps = c.step.size(), groups = c.group_id.size(), responses = c.finish_reason.size();
   const auto all = [](size_t size, auto&... columns) { return ((columns.size() == size) && ...); };
   return c.format == std::vector<uint64_t>{kFormat} && c.batch_digest.size() == 32 * steps &&
-         is_index(c.group_begin, steps, groups) &&
+         c.weights_digest.size() == 32 * steps && c.loss.size() == steps && is_index(c.group_begin, steps, groups) &&
          all(groups, c.seed, c.policy_version, c.prompt_token_count, c.tau, c.gate) &&
          is_index(c.response_begin, groups, responses) && is_index(c.row_begin, groups, c.rows.size()) &&
          all(responses, c.scored, c.present, c.reasoning_status, c.format_reward, c.accuracy, c.reasoning,
@@ -179,12 +194,13 @@ BatchGroup read_group(const Columns& c, uint64_t g) {
 
 }  // namespace
 
-Status write_segment(FileSystem& fs, const std::filesystem::path& dir, const std::vector<StepBatch>& batches) {
-  PROSODIA_CHECK(!batches.empty(), "an empty segment");
+Status write_segment(FileSystem& fs, const std::filesystem::path& dir, const std::vector<ArchivedStep>& steps) {
+  PROSODIA_CHECK(!steps.empty(), "an empty segment");
   PROSODIA_TRY(fs.create_dirs(dir));
-  const std::string name = fmt::format("step-{:06}-{:06}.h5", batches.front().step.value, batches.back().step.value);
+  const std::string name =
+      fmt::format("step-{:06}-{:06}.h5", steps.front().batch.step.value, steps.back().batch.step.value);
   const auto temporary = dir / ("." + name + ".tmp");
-  Columns columns = to_columns(batches);
+  Columns columns = to_columns(steps);
   PROSODIA_ASSIGN(Hdf5File file, Hdf5File::create(temporary));
   for (const char* group : {"/step", "/group", "/response", "/tokens"}) PROSODIA_TRY(file.make_group(group));
   PROSODIA_TRY(
@@ -195,7 +211,7 @@ Status write_segment(FileSystem& fs, const std::filesystem::path& dir, const std
   return fs.sync_dir(dir);
 }
 
-Result<std::vector<StepBatch>> read_segment(const std::filesystem::path& path) {
+Result<std::vector<ArchivedStep>> read_segment(const std::filesystem::path& path) {
   PROSODIA_ASSIGN(const Hdf5File file, Hdf5File::open(path));
   Columns c;
   PROSODIA_TRY(c.each([&](const char* column, auto& values, size_t row) { return file.get(column, values, row); }));
@@ -203,18 +219,18 @@ Result<std::vector<StepBatch>> read_segment(const std::filesystem::path& path) {
     return fail(ErrorCode::kInvalidInput, "{}: the columns do not fit together, or the format is not {}", path.string(),
                 kFormat);
   }
-  std::vector<StepBatch> batches;
+  std::vector<ArchivedStep> steps;
   for (size_t s = 0; s < c.step.size(); ++s) {
     StepBatch batch;
     batch.step = StepId(c.step[s]);
-    std::copy_n(c.batch_digest.begin() + static_cast<std::ptrdiff_t>(32 * s), 32, batch.batch_digest.bytes.begin());
+    batch.batch_digest = digest_at(c.batch_digest, s);
     for (uint64_t g = c.group_begin[s]; g < c.group_begin[s + 1]; ++g) batch.groups.push_back(read_group(c, g));
     if (digest_of(batch.groups) != batch.batch_digest) {
       return fail(ErrorCode::kCorruption, "{}: step {} does not hash to its digest", path.string(), batch.step);
     }
-    batches.push_back(std::move(batch));
+    steps.push_back({std::move(batch), c.loss[s], digest_at(c.weights_digest, s)});
   }
-  return batches;
+  return steps;
 }
 
 Result<std::vector<Segment>> list_segments(FileSystem& fs, const std::filesystem::path& dir) {

@@ -69,7 +69,7 @@ class Coordinator {
   const CoordinatorOptions& options_;
   MetricsSink& sink_;
   std::atomic<bool>& stop_;
-  FileSystem& fs_ = posix_file_system();
+  FileSystem& fs_ = options_.fs != nullptr ? *options_.fs : posix_file_system();
   std::unique_ptr<core::RunCore> core_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<ControlPort> port_;
@@ -260,7 +260,7 @@ Status Coordinator::report(StepId step) {
 
 // One segment of everything from the last segment up to `end`, unless that is nothing.
 Status Coordinator::archive_through(uint64_t end) {
-  std::vector<protocol::StepBatch> batches;
+  std::vector<ArchivedStep> steps;
   for (uint64_t step = archived_; step < end; ++step) {
     if (!core_->has_groups(StepId(step))) {
       return fail(ErrorCode::kCorruption, "step {} is neither archived in {} nor in memory", step,
@@ -268,12 +268,13 @@ Status Coordinator::archive_through(uint64_t end) {
     }
     protocol::StepBatch batch;
     batch.step = StepId(step);
-    batch.batch_digest = core_->step_record(StepId(step)).batch_digest;
+    const core::StepRecord& record = core_->step_record(StepId(step));
+    batch.batch_digest = record.batch_digest;
     batch.groups = core_->step_groups(StepId(step));
-    batches.push_back(std::move(batch));
+    steps.push_back({std::move(batch), record.loss, record.weights_digest});
   }
-  if (batches.empty()) return {};
-  PROSODIA_TRY(write_segment(fs_, archive_dir(), batches));
+  if (steps.empty()) return {};
+  PROSODIA_TRY(write_segment(fs_, archive_dir(), steps));
   archived_ = end;
   core_->archived(StepId(end));
   return {};
@@ -297,7 +298,13 @@ Status run_coordinator(const CoordinatorOptions& options, MetricsSink& sink, std
 }
 
 Result<std::unique_ptr<FileLock>> lock_run(FileSystem& fs, const std::filesystem::path& run_dir) {
+  PROSODIA_ASSIGN(const bool exists, fs.exists(run_dir));
   PROSODIA_TRY(fs.create_dirs(run_dir));
+  if (!exists) {  // rows, responses and weights are for the user and the group; whoever opens it further means to
+    std::error_code ignored;
+    std::filesystem::permissions(run_dir, std::filesystem::perms::others_all, std::filesystem::perm_options::remove,
+                                 ignored);
+  }
   auto lock = fs.lock_file(run_dir / "LOCK");
   if (!lock && lock.error().code == ErrorCode::kUnavailable) {
     return fail(ErrorCode::kUnavailable, "another coordinator runs in this folder: {}", lock.error().message);

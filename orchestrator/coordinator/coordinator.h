@@ -51,15 +51,17 @@ struct CoordinatorOptions {
   int64_t goodbye_ms = 1000;             // for the last frames to leave
 
   std::function<void(const std::string& endpoint)> on_listening;  // optional
+  FileSystem* fs = nullptr;  // the run folder's; nullptr: the real one. Outlives the coordinator
   // To whoever can restart processes; both optional. on_alive: every tick, while the loop turns.
   std::function<void()> on_alive;
   std::function<void(const std::string& worker, const std::string& reason)> on_stuck;
   std::function<void(const core::RunCore&)> on_tick;  // optional: observes, on the coordinator's thread
 };
 
-// Takes RUN/LOCK (RUN is created when missing) for the caller alone; held until the lock object ends, or the process.
-// To be called before anything in RUN is opened for writing, the monitor's files too: the journal has a lock of its
-// own, but run_coordinator takes it when those are open already. kUnavailable names the process that holds it.
+// Takes RUN/LOCK (RUN is created when missing, closed to others than user and group) for the caller alone; held until
+// the lock object ends, or the process. To be called before anything in RUN is opened for writing, the monitor's files
+// too: the journal has a lock of its own, but run_coordinator takes it when those are open already. kUnavailable names
+// the process that holds it.
 Result<std::unique_ptr<FileLock>> lock_run(FileSystem& fs, const std::filesystem::path& run_dir);
 
 // Runs until the run is complete (OK), stopped, or failed.

@@ -3,8 +3,6 @@
 namespace prosodia {
 namespace {
 
-constexpr size_t kMaxElements = size_t{1} << 36;  // larger than any segment; guards against damaged sizes
-
 // The library prints its error stack to stderr by default; errors are reported by Result instead.
 void silence() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
 
@@ -56,8 +54,11 @@ Result<size_t> Hdf5File::size(const std::string& name, hid_t type, size_t row) c
   const Hdf5Handle stored(H5Dget_type(set.get()), H5Tclose);
   hsize_t extent[2] = {0, 1};
   const int rank = H5Sget_simple_extent_ndims(space.get());
+  // A header can claim any extent; segments are not compressed, so the file holds what it claims.
+  hsize_t file_bytes = 0;
+  H5Fget_filesize(file_.get(), &file_bytes);
   const bool fits = rank == (row > 1 ? 2 : 1) && H5Sget_simple_extent_dims(space.get(), extent, nullptr) == rank &&
-                    extent[1] == row && extent[0] <= kMaxElements / row &&
+                    extent[1] == row && extent[0] <= file_bytes / (row * H5Tget_size(type)) &&
                     H5Tget_class(stored.get()) == H5Tget_class(type) && H5Tget_size(stored.get()) == H5Tget_size(type);
   if (!fits) return failed(ErrorCode::kInvalidInput, fmt::format("dataset {} has an unexpected shape or type", name));
   return static_cast<size_t>(extent[0]) * row;

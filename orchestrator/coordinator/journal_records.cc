@@ -24,6 +24,13 @@ enum RecordType : uint16_t {
   kRunComplete
 };
 
+constexpr std::pair<std::string_view, RecordType> kNames[] = {
+    {"run_created", kRunCreated},   {"life_started", kLifeStarted},   {"initial_weights", kInitialWeights},
+    {"gate_decided", kGateDecided}, {"group_sampled", kGroupSampled}, {"group_scored", kGroupScored},
+    {"step_batched", kStepBatched}, {"step_trained", kStepTrained},   {"checkpoint_saved", kCheckpointSaved},
+    {"run_complete", kRunComplete},
+};
+
 void put_digest(ByteWriter& w, const Digest& digest) { w.put_bytes(std::as_bytes(std::span(digest.bytes))); }
 
 Digest get_digest(ByteReader& r) {
@@ -192,6 +199,12 @@ Result<Record> decode_record(uint16_t type, std::span<const std::byte> payload) 
                 payload.size());
   }
   return std::move(*record);
+}
+
+std::optional<uint16_t> record_type(std::string_view name) {
+  for (const auto& [known, type] : kNames)
+    if (known == name) return type;
+  return std::nullopt;
 }
 
 }  // namespace prosodia

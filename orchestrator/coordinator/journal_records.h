@@ -18,7 +18,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "data/base/status.h"
@@ -32,5 +34,8 @@ struct EncodedRecord {
 };
 EncodedRecord encode_record(const core::Record& record);
 Result<core::Record> decode_record(uint16_t type, std::span<const std::byte> payload);
+
+// "group_sampled" <-> 5, as the table names them. Unknown: nullopt.
+std::optional<uint16_t> record_type(std::string_view name);
 
 }  // namespace prosodia

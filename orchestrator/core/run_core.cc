@@ -21,6 +21,10 @@ Digest initial_run_digest(const PlanOptions& plan) {
       .finish();
 }
 
+Digest chain_run_digest(const Digest& before, const Digest& batch, double loss, const Digest& weights) {
+  return DigestBuilder().add(before).add(batch).add(loss).add(weights).finish();
+}
+
 RunCore::RunCore(RunOptions options, RowSource rows)
     : options_(std::move(options)),
       rows_(std::move(rows)),

@@ -295,5 +295,7 @@ class RunCore {
 
 // H_0 of the run digest's chain.
 Digest initial_run_digest(const PlanOptions& plan);
+// H_{t+1} from H_t and what step t gave.
+Digest chain_run_digest(const Digest& before, const Digest& batch, double loss, const Digest& weights);
 
 }  // namespace prosodia::core

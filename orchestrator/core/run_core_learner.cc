@@ -223,7 +223,7 @@ double RunCore::step_accuracy(StepId step) const {
 }
 
 Digest RunCore::chain(const Digest& before, const StepDone& done) const {
-  return DigestBuilder().add(before).add(done.batch_digest).add(done.loss).add(done.weights_digest).finish();
+  return chain_run_digest(before, done.batch_digest, done.loss, done.weights_digest);
 }
 
 // A step that was trained before, again after the learner resumed: it must give the journaled bits.

@@ -1,7 +1,8 @@
 #include "orchestrator/launch/layout.h"
 
-#include <charconv>
 #include <set>
+
+#include "data/base/number.h"
 
 namespace prosodia::launch {
 namespace {
@@ -41,11 +42,9 @@ Result<Layout> parse_layout(std::string_view text) {
     const size_t equals = item.find('=');
     if (equals == std::string_view::npos) return malformed(text, item);
     const std::string_view role = item.substr(0, equals), count_text = item.substr(equals + 1);
-    int count = 0;
-    const auto [end, error] = std::from_chars(count_text.data(), count_text.data() + count_text.size(), count);
-    if (error != std::errc() || end != count_text.data() + count_text.size() || count < 1 || count > kMaxProcesses) {
-      return malformed(text, item);
-    }
+    const auto parsed = parse_integer<int>(count_text);
+    if (!parsed || *parsed < 1 || *parsed > kMaxProcesses) return malformed(text, item);
+    const int count = *parsed;
     if (!seen.insert(role).second) return fail(ErrorCode::kUsage, "--layout '{}' names {} twice", text, role);
     if (role == "learner")
       layout.learners = count;

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "data/base/markup.h"
 #include "data/store/atomic_file.h"
 #include "orchestrator/monitor/line_chart.h"
 #include "orchestrator/monitor/progress.h"

@@ -96,7 +96,8 @@ std::string histogram_value(std::string_view tag, std::vector<double> values) {
   return Message().bytes(1, tag).bytes(5, histogram.text()).text();
 }
 
-uint32_t masked_crc(std::string_view bytes) { return std::rotr(crc32c(as_byte_span(bytes)), 15) + 0xa282ead8u; }
+uint32_t masked_crc(std::span<const std::byte> bytes) { return std::rotr(crc32c(bytes), 15) + 0xa282ead8u; }
+uint32_t masked_crc(std::string_view text) { return masked_crc(as_byte_span(text)); }
 
 // The seconds in the newest existing file's name; 0 when there is none.
 Result<uint64_t> newest_seconds(FileSystem& fs, const std::filesystem::path& dir) {
@@ -164,6 +165,32 @@ Status EventFileWriter::add_histogram(uint64_t step, double wall_time, std::stri
   std::copy_if(values.begin(), values.end(), std::back_inserter(finite), [](double v) { return std::isfinite(v); });
   if (finite.empty()) return {};
   return write_summary(step, wall_time, Message().bytes(1, histogram_value(tag, std::move(finite))).text());
+}
+
+EventFileScan scan_event_file(std::span<const std::byte> file) {
+  constexpr size_t kHead = 12, kTail = 4;  // length and its checksum; the data's checksum
+  EventFileScan scan;
+  while (scan.good_bytes < file.size()) {
+    const auto rest = file.subspan(scan.good_bytes);
+    if (rest.size() < kHead) return scan;
+    uint64_t length = 0;
+    uint32_t crc = 0;
+    std::memcpy(&length, rest.data(), sizeof length);
+    std::memcpy(&crc, rest.data() + sizeof length, sizeof crc);
+    if (crc != masked_crc(rest.first(sizeof length))) {
+      scan.damaged = true;
+      return scan;
+    }
+    if (length > rest.size() - kHead || rest.size() - kHead - length < kTail) return scan;
+    std::memcpy(&crc, rest.data() + kHead + length, sizeof crc);
+    if (crc != masked_crc(rest.subspan(kHead, length))) {
+      scan.damaged = true;
+      return scan;
+    }
+    ++scan.events;
+    scan.good_bytes += kHead + length + kTail;
+  }
+  return scan;
 }
 
 }  // namespace prosodia

@@ -47,4 +47,12 @@ class EventFileWriter {
   WholeAppender file_;
 };
 
+// Walks the framing of an event file: how far its records are whole and their checksums hold.
+struct EventFileScan {
+  uint64_t events = 0;
+  size_t good_bytes = 0;  // where the first bad record begins; the file's size when there is none
+  bool damaged = false;   // the bad record is whole but fails a checksum: not a torn tail
+};
+EventFileScan scan_event_file(std::span<const std::byte> file);
+
 }  // namespace prosodia

@@ -6,6 +6,8 @@
 #include <array>
 #include <cmath>
 
+#include "data/base/markup.h"
+
 namespace prosodia {
 namespace {
 
@@ -113,33 +115,6 @@ std::string grid(const ChartOptions& options, const Axis& x, const Axis& y) {
 }
 
 }  // namespace
-
-std::string escape_markup(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
 
 std::vector<double> round_ticks(double low, double high, int count) {
   const double rough = (high - low) / count;

@@ -37,6 +37,4 @@ std::string chart_style();
 // Round positions that cover [low, high], about `count` of them (1, 2 or 5 times a power of ten apart).
 std::vector<double> round_ticks(double low, double high, int count);
 
-std::string escape_markup(std::string_view text);  // & < > " '
-
 }  // namespace prosodia

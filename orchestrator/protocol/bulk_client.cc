@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <new>
 
 #include "orchestrator/protocol/bulk.h"
 #include "orchestrator/protocol/bulk_download.h"
@@ -21,7 +22,7 @@ FrameHeader bulk_header() {
 
 struct BulkClient::Impl {
   Status dial();
-  Status receive(Download& download, const Download::Allocate& allocate, PolicyVersion version, int64_t* last_chunk_ms);
+  Status receive(BulkDownload& download, const BulkDownload::Allocate& allocate, PolicyVersion version, int64_t* last_chunk_ms);
 
   BulkClientOptions options;
   zmq::context_t context{1};
@@ -50,7 +51,7 @@ Result<std::unique_ptr<BulkClient>> BulkClient::connect(const BulkClientOptions&
   return std::unique_ptr<BulkClient>(new BulkClient(std::move(impl)));
 }
 
-Status BulkClient::Impl::receive(Download& download, const Download::Allocate& allocate, PolicyVersion version,
+Status BulkClient::Impl::receive(BulkDownload& download, const BulkDownload::Allocate& allocate, PolicyVersion version,
                                  int64_t* last_chunk_ms) {
   while (auto frame = dealer_receive(socket)) {
     const auto view = decode_frame(bytes_of(frame->bytes), kMaxBulkFrameBytes);
@@ -73,7 +74,7 @@ Status BulkClient::Impl::receive(Download& download, const Download::Allocate& a
 Status BulkClient::fetch_into(PolicyVersion version, const Digest& expected,
                               const std::function<Result<std::span<std::byte>>(uint64_t total)>& allocate) {
   Impl& impl = *impl_;
-  Download download(impl.options, version, expected);
+  BulkDownload download(impl.options, version, expected);
   int64_t last_chunk_ms = steady_now_ms();
   int64_t next_dial_ms = last_chunk_ms + kNextKeyMs;
   while (!download.done()) {
@@ -102,7 +103,11 @@ Status BulkClient::fetch_into(PolicyVersion version, const Digest& expected,
 Result<std::vector<std::byte>> BulkClient::fetch(PolicyVersion version, const Digest& expected) {
   std::vector<std::byte> bytes;
   PROSODIA_TRY(fetch_into(version, expected, [&](uint64_t total) -> Result<std::span<std::byte>> {
-    bytes.resize(total);
+    try {
+      bytes.resize(total);
+    } catch (const std::bad_alloc&) {
+      return fail(ErrorCode::kUnavailable, "weights of {} bytes do not fit into this machine's memory", total);
+    }
     return std::span<std::byte>(bytes);
   }));
   return bytes;

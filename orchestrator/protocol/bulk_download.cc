@@ -9,7 +9,9 @@ namespace {
 constexpr int kMaxBadChunks = 8;
 }
 
-std::vector<GetWeights> Download::requests(int64_t now_ms) {
+Digest digest_bytes(std::span<const std::byte> bytes) { return DigestBuilder().add(bytes).finish(); }
+
+std::vector<GetWeights> BulkDownload::requests(int64_t now_ms) {
   std::vector<GetWeights> out;
   for (auto& [offset, sent_ms] : in_flight_) {
     if (now_ms - sent_ms < options_.retry.count()) continue;
@@ -26,7 +28,7 @@ std::vector<GetWeights> Download::requests(int64_t now_ms) {
   return out;
 }
 
-Status Download::accept(const WeightsChunk& chunk, std::span<const std::byte> bytes, const Allocate& allocate) {
+Status BulkDownload::accept(const WeightsChunk& chunk, std::span<const std::byte> bytes, const Allocate& allocate) {
   if (chunk.version != version_ || !in_flight_.contains(chunk.offset)) return {};  // late, or asked for twice
   if (bytes.size() != chunk.length || crc32c(bytes) != chunk.crc) return bad_chunk(chunk.offset);
   if (chunk.digest != expected_) {
@@ -42,13 +44,13 @@ Status Download::accept(const WeightsChunk& chunk, std::span<const std::byte> by
   return {};
 }
 
-Status Download::verify() const {
+Status BulkDownload::verify() const {
   if (digest_bytes(target_) == expected_) return {};
   return fail(ErrorCode::kCorruption, "weights version {} from {} do not hash to {}", version_, options_.endpoint,
               expected_.short_hex());
 }
 
-Status Download::set_size(uint64_t total, const Allocate& allocate) {
+Status BulkDownload::set_size(uint64_t total, const Allocate& allocate) {
   if (total > options_.max_bytes) {
     return fail(ErrorCode::kInvalidInput, "weights version {} of {} bytes: the limit is {}", version_, total,
                 options_.max_bytes);
@@ -63,7 +65,7 @@ Status Download::set_size(uint64_t total, const Allocate& allocate) {
   return {};
 }
 
-Status Download::bad_chunk(uint64_t offset) {
+Status BulkDownload::bad_chunk(uint64_t offset) {
   in_flight_[offset] = 0;  // overdue: asked for again
   if (++bad_chunks_ <= kMaxBadChunks) return {};
   return fail(ErrorCode::kCorruption, "{} damaged chunks of weights version {} from {}", bad_chunks_, version_,

@@ -15,12 +15,12 @@
 
 namespace prosodia::protocol {
 
-class Download {
+class BulkDownload {
  public:
   using Allocate = std::function<Result<std::span<std::byte>>(uint64_t total)>;
 
   // `options` must outlive it.
-  Download(const BulkClientOptions& options, PolicyVersion version, const Digest& expected)
+  BulkDownload(const BulkClientOptions& options, PolicyVersion version, const Digest& expected)
       : options_(options), version_(version), expected_(expected) {}
 
   // Chunk requests to send now: the first alone until the size is known, then a window, and overdue ones again.

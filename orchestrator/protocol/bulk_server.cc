@@ -32,8 +32,6 @@ zmq::message_t share_bytes(const std::shared_ptr<const Snapshot>& snapshot, std:
 
 }  // namespace
 
-Digest digest_bytes(std::span<const std::byte> bytes) { return DigestBuilder().add(bytes).finish(); }
-
 std::shared_ptr<const Snapshot> make_snapshot(std::vector<std::byte> bytes) {
   auto owned = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
   auto snapshot = std::make_shared<Snapshot>();

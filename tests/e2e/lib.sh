@@ -7,12 +7,12 @@ P=$PROSODIA_BINARY
 W=$PROSODIA_E2E_DIR
 
 fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
-# expect_code CODE PATTERN command…: the command must exit with CODE and say PATTERN (extended regex) on stdout or stderr.
+# expect_code CODE PATTERN command…: the command must exit with CODE (or one of 3|5) and say PATTERN (extended regex) on stdout or stderr.
 expect_code() {
   local want=$1 pattern=$2 output code=0
   shift 2
   output=$("$@" 2>&1) || code=$?
-  [ "$code" = "$want" ] || fail "exit code $code instead of $want: $*"$'\n'"$output"
+  [[ "$code" =~ ^($want)$ ]] || fail "exit code $code instead of $want: $*"$'\n'"$output"
   grep -qE -- "$pattern" <<<"$output" || fail "no '$pattern' in the output of: $*"$'\n'"$output"
 }
 # The run digest that a finished run printed into its log.

@@ -7,6 +7,7 @@
 
 #include "data/store/atomic_file.h"
 #include "data/store/safetensors.h"
+#include "workers/model/load.h"
 
 namespace prosodia {
 namespace {
@@ -38,8 +39,7 @@ Status write_optimizer_shard(const fs::path& dir, const AdamW& optimizer, const 
 
 Status write_rank0_files(const fs::path& dir, const Model& model, const AdamW& optimizer, const TrainingState& state,
                          const fs::path& files_from) {
-  PROSODIA_TRY(model.save(dir));
-  PROSODIA_TRY(copy_model_files(files_from, dir));
+  PROSODIA_TRY(save_policy(model, files_from, dir));
   json policies = json::array();
   for (const auto& [version, snapshot] : state.policy) {
     const auto file = fmt::format("policy-{:08}.bin", version);
@@ -120,6 +120,15 @@ Status read_policies(const fs::path& dir, const json& list, TrainingState& state
   return {};
 }
 
+Result<json> read_state(const fs::path& dir) {
+  PROSODIA_ASSIGN(const std::string text, posix_file_system().read_text(dir / "state.json"));
+  json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!parsed.is_object() || !parsed.contains("step") || !parsed.contains("optimizer_steps"))
+    return fail(ErrorCode::kCorruption, "{}: not a training state. Next: resume from another checkpoint",
+                (dir / "state.json").string());
+  return parsed;
+}
+
 }  // namespace
 
 Result<fs::path> save_checkpoint(CheckpointStore& store, Collective& collective, const Model& model,
@@ -164,13 +173,14 @@ Result<std::optional<fs::path>> find_checkpoint(CheckpointStore& store, Collecti
   return std::optional<fs::path>(path);
 }
 
+Result<json> read_training_extra(const fs::path& dir) {
+  PROSODIA_ASSIGN(const json parsed, read_state(dir));
+  return parsed.value("extra", json::object());
+}
+
 Result<TrainingState> load_training_state(const fs::path& dir, Collective& collective, AdamW& optimizer) {
   const auto load = [&]() -> Result<TrainingState> {
-    PROSODIA_ASSIGN(const std::string text, posix_file_system().read_text(dir / "state.json"));
-    const json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (!parsed.is_object() || !parsed.contains("step") || !parsed.contains("optimizer_steps"))
-      return fail(ErrorCode::kCorruption, "{}: not a training state. Next: resume from another checkpoint",
-                  (dir / "state.json").string());
+    PROSODIA_ASSIGN(const json parsed, read_state(dir));
     TrainingState state;
     state.step = parsed.at("step").get<int64_t>();
     state.extra = parsed.value("extra", json::object());

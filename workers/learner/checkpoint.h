@@ -1,6 +1,7 @@
 // Training state inside a CheckpointStore directory: what makes a resumed run bit-exact.
 //
-//   step-NNNNNN/  a Hugging Face folder (model.safetensors, config.json, tokenizer files …), loadable by every command
+//   step-NNNNNN/  a Hugging Face folder (model.safetensors, config.json, tokenizer files …), or with an adapter peft's
+//                 (adapter_model.safetensors, adapter_config.json …); either is good for every command's --model
 //                 optimizer-RRRRR-of-NNNNN.safetensors   one per rank: exp_avg, exp_avg_sq, master of its shard
 //                 policy-VVVVVVVV.bin                    packed weights of earlier versions still served (lag > 0)
 //                 state.json                             step, optimizer step, the caller's own object
@@ -42,7 +43,10 @@ Result<std::filesystem::path> save_checkpoint(CheckpointStore& store, Collective
 // The folder of the newest valid checkpoint, the same on every rank; nothing when there is none.
 Result<std::optional<std::filesystem::path>> find_checkpoint(CheckpointStore& store, Collective& collective);
 
-// After Model::load(dir): restores the optimizer (re-cut to this number of ranks) and returns the rest.
+// The caller's own object alone: to be checked before anything is loaded. kCorruption when state.json is none.
+Result<nlohmann::json> read_training_extra(const std::filesystem::path& dir);
+
+// After Model::load_values(dir): restores the optimizer (re-cut to this number of ranks) and returns the rest.
 Result<TrainingState> load_training_state(const std::filesystem::path& dir, Collective& collective, AdamW& optimizer);
 
 }  // namespace prosodia

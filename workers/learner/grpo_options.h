@@ -12,6 +12,7 @@
 #include "reward/advantage.h"
 #include "workers/learner/lr_schedule.h"
 #include "workers/learner/train_options.h"
+#include "workers/model/freeze.h"
 
 namespace prosodia {
 
@@ -36,9 +37,9 @@ Status validate(const GrpoLossOptions& options);  // kUsage, naming the option
 struct GrpoOptions {
   GrpoLossOptions loss;
   AdvantageOptions advantage;
-  LrScheduleOptions schedule;
+  LrScheduleOptions schedule;  // in batches; each of num_iterations updates counts, as in TRL
   AdamWOptions adamw;
-  std::vector<ModelPart> freeze;
+  FreezeSpec freeze;                          // with an adapter: freezes parts of it
   double temperature = 1.0;                   // of sampling; the loss sees logits / temperature, as in TRL
   int num_iterations = 1;                     // optimizer updates per batch
   int64_t max_tokens_per_micro_batch = 8192;  // rows of one forward

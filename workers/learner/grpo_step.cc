@@ -9,19 +9,16 @@
 #include "workers/learner/forward.h"
 #include "workers/learner/grpo_batch.h"
 #include "workers/learner/grpo_metrics.h"
-#include "workers/learner/model_part.h"
-#include "workers/model/weights.h"
+#include "workers/learner/trainable.h"
 
 namespace prosodia {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-bool is_audio(ModelPart part) { return part == ModelPart::kAudioTower || part == ModelPart::kProjector; }
-
 bool same_audio_parts(const Model& a, const Model& b) {
   for (const auto& parameter : a.parameters()) {
-    if (!is_audio(part_of(parameter.name))) continue;
+    if (!parameter.name.starts_with("audio_tower.")) continue;
     const at::Tensor* other = b.find(parameter.name);
     if (!other || !at::equal(parameter.tensor, *other)) return false;
   }
@@ -45,11 +42,13 @@ struct GrpoTrainer::Impl {
   const Model* reference;
   const Processor& processor;
   Collective& collective;
-  std::unique_ptr<AdamW> optimizer;
-  std::unique_ptr<AudioCache> policy_audio, reference_audio_own;
+  PolicyWeights weights;
+  LrScheduleOptions schedule;  // in optimizer updates
+  std::unique_ptr<AdamW> optimizer = nullptr;
+  std::unique_ptr<AudioCache> policy_audio = nullptr, reference_audio_own = nullptr;
   AudioCache* reference_audio = nullptr;
   int64_t num_tokens = 0;
-  std::function<void()> progress;
+  std::function<void()> progress = nullptr;
 
   Result<EncodedPrompt> encode_prompt(const protocol::StepBatch& batch, const protocol::BatchGroup& group) const {
     const std::string where = fmt::format("step {}, group {}", batch.step, group.group_id);
@@ -130,9 +129,13 @@ struct GrpoTrainer::Impl {
     if (first && !work.old_R.defined() && options.num_iterations > 1) work.old_R = now.logprobs.detach();
   }
 
+  // Of update `iteration` over batch `step`: the schedule counts optimizer updates, as TRL's does.
+  double learning_rate(uint64_t step, int iteration) const {
+    return learning_rate_at(schedule, static_cast<int64_t>(step) * options.num_iterations + iteration);
+  }
+
   // All iterations over the batch. Returns the first one's gradient norm.
-  Result<double> update(std::vector<Work>& work, const BatchCounts& counts, double learning_rate,
-                        SequenceTable& table) {
+  Result<double> update(std::vector<Work>& work, const BatchCounts& counts, uint64_t step, SequenceTable& table) {
     double first_norm = 0;
     for (int iteration = 0; iteration < options.num_iterations; ++iteration) {
       optimizer->zero_grad();
@@ -140,7 +143,7 @@ struct GrpoTrainer::Impl {
         accumulate(one, counts, iteration, table);
         if (progress) progress();
       }
-      PROSODIA_ASSIGN(const double norm, optimizer->step(learning_rate));
+      PROSODIA_ASSIGN(const double norm, optimizer->step(learning_rate(step, iteration)));
       if (iteration == 0) first_norm = norm;
     }
     return first_norm;
@@ -153,11 +156,10 @@ struct GrpoTrainer::Impl {
     PROSODIA_ASSIGN(const GrpoSequences sequences, number_sequences(batch, options.advantage));
     auto work = prepare(batch, sequences);
     PROSODIA_TRY(collective.agree(work ? Status{} : tl::unexpected(work.error())));
-    const double learning_rate = learning_rate_at(options.schedule, static_cast<int64_t>(batch.step.value));
     SequenceTable table(sequences.all.size());
     double norm = 0;
     if (sequences.counts.tokens > 0) {  // nothing scored: the weights stay as they are
-      PROSODIA_ASSIGN(norm, update(*work, sequences.counts, learning_rate, table));
+      PROSODIA_ASSIGN(norm, update(*work, sequences.counts, batch.step.value, table));
     }
     PROSODIA_TRY(table.reduce(collective));
     num_tokens += sequences.prompt_tokens;
@@ -171,7 +173,7 @@ struct GrpoTrainer::Impl {
     outcome.loss = batch_loss(table, options.num_iterations);
     outcome.metrics = {{"loss", outcome.loss},
                        {"grad_norm", norm},
-                       {"learning_rate", learning_rate},
+                       {"learning_rate", learning_rate(batch.step.value, 0)},
                        {"num_tokens", static_cast<double>(num_tokens)}};
     for (const auto& part : {loss_metrics(options.loss, table, options.num_iterations), completion_metrics(sequences)})
       outcome.metrics.insert(outcome.metrics.end(), part.begin(), part.end());
@@ -180,7 +182,7 @@ struct GrpoTrainer::Impl {
     outcome.metrics.emplace_back("learner/rank0_packed_tokens", static_cast<double>(packed));
     outcome.metrics.emplace_back("learner/update_seconds", std::chrono::duration<double>(Clock::now() - start).count());
     if (collective.rank() == 0) {
-      outcome.packed = protocol::make_snapshot(pack_weights(policy));
+      outcome.packed = protocol::make_snapshot(weights.pack());
       outcome.weights = outcome.packed->digest;
     }
     return outcome;
@@ -190,6 +192,8 @@ struct GrpoTrainer::Impl {
 GrpoTrainer::GrpoTrainer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 GrpoTrainer::~GrpoTrainer() = default;
 void GrpoTrainer::on_progress(std::function<void()> callback) { impl_->progress = std::move(callback); }
+size_t GrpoTrainer::audio_cache_hits() const { return impl_->policy_audio ? impl_->policy_audio->hits() : 0; }
+const PolicyWeights& GrpoTrainer::weights() const { return impl_->weights; }
 AdamW& GrpoTrainer::optimizer() { return *impl_->optimizer; }
 int64_t GrpoTrainer::num_tokens() const { return impl_->num_tokens; }
 void GrpoTrainer::set_num_tokens(int64_t tokens) { impl_->num_tokens = tokens; }
@@ -205,12 +209,13 @@ Result<std::unique_ptr<GrpoTrainer>> GrpoTrainer::create(const GrpoOptions& opti
                 options.num_iterations, options.max_tokens_per_micro_batch, options.temperature);
   if (options.loss.beta != 0 && !reference)
     return fail(ErrorCode::kUsage, "beta {} needs a reference model", options.loss.beta);
-  auto trainable = select_trainable(policy, options.freeze);
-  if (trainable.empty()) return fail(ErrorCode::kUsage, "every part is frozen: nothing trains");
-  auto impl = std::unique_ptr<Impl>(
-      new Impl{options, policy, options.loss.beta != 0 ? reference : nullptr, processor, collective});
-  impl->optimizer = std::make_unique<AdamW>(std::move(trainable), options.adamw, collective);
-  if (audio_is_frozen(options.freeze)) impl->policy_audio = std::make_unique<AudioCache>();
+  PROSODIA_ASSIGN(PolicyWeights weights, select_trainable(policy, options.freeze));
+  LrScheduleOptions schedule = options.schedule;
+  schedule.max_steps *= options.num_iterations;
+  auto impl = std::unique_ptr<Impl>(new Impl{options, policy, options.loss.beta != 0 ? reference : nullptr, processor,
+                                             collective, std::move(weights), schedule});
+  impl->optimizer = std::make_unique<AdamW>(impl->weights.changing(), options.adamw, collective);
+  if (!impl->weights.audio_changes()) impl->policy_audio = std::make_unique<AudioCache>();
   if (impl->reference) {
     if (impl->policy_audio && same_audio_parts(policy, *impl->reference)) {
       impl->reference_audio = impl->policy_audio.get();

@@ -26,6 +26,7 @@
 #include "workers/learner/grpo_outcome.h"
 #include "workers/learner/optimizer.h"
 #include "workers/model/model.h"
+#include "workers/model/policy_weights.h"
 #include "workers/model/processor.h"
 
 namespace prosodia {
@@ -39,6 +40,8 @@ class GrpoTrainer {
 
   Result<GrpoOutcome> step(const protocol::StepBatch& batch);
   AdamW& optimizer();
+  size_t audio_cache_hits() const;  // clips that were not encoded again; 0 while the audio parts train
+  const PolicyWeights& weights() const;  // what trains, and its bytes
   // Called after every micro-batch, on this rank's thread: the sign of life that renews the coordinator's lease.
   void on_progress(std::function<void()> callback);
   // Prompt and response tokens seen since the run began (TRL's num_tokens): saved with checkpoints, set on resume.

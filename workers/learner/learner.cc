@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "data/base/bytes.h"
+#include "data/base/exit_code.h"
+#include "workers/learner/guarded.h"
 #include "workers/learner/learner_state.h"
 
 namespace prosodia {
@@ -45,23 +47,6 @@ Result<Command> share(Collective& collective, const Command& mine) {
     PROSODIA_ASSIGN(command.batch, protocol::decode<protocol::StepBatch>(reader.get_bytes(reader.remaining())));
   }
   return command;
-}
-
-std::optional<ErrorCode> code_of_exit(int32_t exit_code) {
-  switch (exit_code) {
-    case 0:
-      return std::nullopt;
-    case 2:
-      return ErrorCode::kUsage;
-    case 3:
-      return ErrorCode::kInvalidInput;
-    case 5:
-      return ErrorCode::kStorage;
-    case 6:
-      return ErrorCode::kInterrupted;
-    default:
-      return ErrorCode::kUnavailable;
-  }
 }
 
 protocol::StepDone done_of(const GrpoOutcome& outcome) {
@@ -163,7 +148,7 @@ class LearnerRun {
       } else if (auto* request = std::get_if<protocol::CheckpointRequest>(&task->body)) {
         return {Command::Kind::kCheckpoint, {}, request->reason, {}};
       } else if (auto* shutdown = std::get_if<protocol::Shutdown>(&task->body)) {
-        return {Command::Kind::kFinish, {}, shutdown->reason, code_of_exit(shutdown->exit_code)};
+        return {Command::Kind::kFinish, {}, shutdown->reason, error_code_of_exit(shutdown->exit_code)};
       }
     }
   }
@@ -233,49 +218,11 @@ class LearnerRun {
   LearnerReport report_;
 };
 
-// LibTorch reports its failures by exceptions.
-template <class Function>
-auto guarded(const Function& function) -> decltype(function()) {
-  try {
-    return function();
-  } catch (const std::exception& error) {
-    return fail(ErrorCode::kInternal, "learner: {}", error.what());
-  }
-}
-
 }  // namespace
 
 Result<LearnerReport> run_learner(const LearnerOptions& options, Collective& collective,
                                   const ConnectLearner& connect) {
-  return guarded([&] { return LearnerRun(options, collective).run(connect); });
-}
-
-Result<LearnerReport> replay(const LearnerOptions& options, Collective& collective, const NextBatch& next_batch,
-                             const OnOutcome& on_outcome, const std::filesystem::path& output_dir) {
-  return guarded([&]() -> Result<LearnerReport> {
-    PROSODIA_ASSIGN(const auto state, LearnerState::load(options, collective, options.model_dir));
-    while (true) {
-      Command mine;
-      Status status;
-      if (collective.rank() == 0) {
-        auto batch = next_batch();
-        if (!batch)
-          status = tl::unexpected(batch.error());
-        else if (*batch)
-          mine = {Command::Kind::kStep, std::move(**batch), "", {}};
-      }
-      PROSODIA_TRY(collective.agree(status));
-      PROSODIA_ASSIGN(const Command command, share(collective, mine));
-      if (command.kind == Command::Kind::kFinish) break;
-      PROSODIA_ASSIGN(const GrpoOutcome outcome, state->step(command.batch));
-      if (collective.rank() == 0 && on_outcome) status = on_outcome(outcome);
-      PROSODIA_TRY(collective.agree(status));
-    }
-    if (!output_dir.empty()) PROSODIA_TRY(state->write_model(output_dir));
-    LearnerReport report{0, state->version(), {}};
-    if (collective.rank() == 0) report.weights = state->packed()->digest;
-    return report;
-  });
+  return guarded("learner", [&] { return LearnerRun(options, collective).run(connect); });
 }
 
 int finish_process(Collective& collective, const Status& status) {

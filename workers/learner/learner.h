@@ -40,8 +40,7 @@
 
 namespace prosodia {
 
-// What rank 0 exchanges with the coordinator. Implementations: protocol::WorkerClient (make_coordinator_link), archived
-// batches (`replay`), tests.
+// What rank 0 exchanges with the coordinator. Implementations: protocol::WorkerClient (connect_to_coordinator), tests.
 struct LearnerTask {
   LeaseId lease;
   std::variant<std::monostate, protocol::StepBatch, protocol::CheckpointRequest, protocol::Shutdown> body;
@@ -93,13 +92,6 @@ struct LearnerReport {
   Digest weights;
 };
 Result<LearnerReport> run_learner(const LearnerOptions& options, Collective& collective, const ConnectLearner& connect);
-
-// Updates over archived batches, without a coordinator: `next_batch` gives them in step order, then nothing. Used by
-// `replay`; writes a Hugging Face folder to output_dir when it is not empty.
-using NextBatch = std::function<Result<std::optional<protocol::StepBatch>>()>;
-using OnOutcome = std::function<Status(const GrpoOutcome&)>;
-Result<LearnerReport> replay(const LearnerOptions& options, Collective& collective, const NextBatch& next_batch,
-                             const OnOutcome& on_outcome, const std::filesystem::path& output_dir);
 
 // The exit code for a process of the group. Anything but OK and kInterrupted (which all ranks return together) ends the
 // whole group at once when it has several ranks, and then does not return.

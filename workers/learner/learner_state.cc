@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "workers/learner/trainable.h"
 #include "workers/model/weights.h"
 
 namespace prosodia {
@@ -11,18 +12,29 @@ Result<std::unique_ptr<LearnerState>> LearnerState::load(const LearnerOptions& o
   std::unique_ptr<LearnerState> state(new LearnerState(options, collective));
   PROSODIA_TRY(collective.agree(state->open(from)));
   if (from != options.model_dir) PROSODIA_TRY(state->restore(from));
-  if (collective.rank() == 0) state->packed_ = protocol::make_snapshot(pack_weights(*state->policy_));
+  if (collective.rank() == 0) state->packed_ = protocol::make_snapshot(state->trainer_->weights().pack());
   return state;
 }
 
 Status LearnerState::open(const std::filesystem::path& from) {
   PROSODIA_ASSIGN(processor_, Processor::load(options_.model_dir, std::make_shared<AudioStore>(), options_.processor));
-  PROSODIA_ASSIGN(policy_, load_model(from, options_.model));
-  if (options_.grpo.loss.beta != 0) {
-    const auto& dir = options_.reference_dir.empty() ? options_.model_dir : options_.reference_dir;
-    PROSODIA_ASSIGN(reference_, load_model(dir, options_.model));
-  }
+  PROSODIA_ASSIGN(policy_, load_model(options_.model_dir, options_.model));
+  PROSODIA_ASSIGN(const PolicyWeights weights, PolicyWeights::create(*policy_, options_.grpo.freeze));
+  if (options_.grpo.loss.beta != 0) PROSODIA_TRY(open_reference(weights));
+  if (from != options_.model_dir) PROSODIA_TRY(policy_->load_values(from, weights.changing()));
   PROSODIA_ASSIGN(trainer_, GrpoTrainer::create(options_.grpo, *policy_, reference_.get(), *processor_, collective_));
+  return {};
+}
+
+// The initial policy is its own reference; what does not train is held once. With a fresh adapter this is the base with
+// the adapter off.
+Status LearnerState::open_reference(const PolicyWeights& weights) {
+  if (options_.reference_dir.empty() || options_.reference_dir == options_.model_dir) {
+    reference_ = policy_->snapshot(weights.changing());
+    return {};
+  }
+  const ModelOptions plain{.dtype = options_.model.dtype, .device = options_.model.device};
+  PROSODIA_ASSIGN(reference_, load_model(options_.reference_dir, plain));
   return {};
 }
 
@@ -33,7 +45,7 @@ Status LearnerState::restore(const std::filesystem::path& from) {
   earlier_ = std::move(state.policy);
   Status status;
   if (collective_.rank() == 0) {
-    const Digest digest = digest_weights(pack_weights(*policy_));
+    const Digest digest = digest_weights(trainer_->weights().pack());
     const std::string want = state.extra.value("weights_digest", std::string());
     if (digest.hex() != want)
       status = fail(ErrorCode::kCorruption,
@@ -60,7 +72,10 @@ Result<std::filesystem::path> LearnerState::save(CheckpointStore& store, std::ma
   TrainingState state;
   state.step = static_cast<int64_t>(version_);
   state.extra = {{"num_tokens", trainer_->num_tokens()}};
-  if (collective_.rank() == 0) state.extra["weights_digest"] = packed_->digest.hex();
+  if (collective_.rank() == 0) {
+    state.extra["weights_digest"] = packed_->digest.hex();
+    state.extra["tensor_crc32c"] = tensor_checksums();  // lets `replay` name the tensors that differ
+  }
   policy.erase(version_);
   std::erase_if(policy, [&](const auto& kept) { return kept.first + static_cast<uint64_t>(options_.lag) < version_; });
   state.policy = std::move(policy);
@@ -72,8 +87,7 @@ Status LearnerState::write_model(const std::filesystem::path& dir) {
   Status status;
   if (collective_.rank() == 0) {
     status = posix_file_system().create_dirs(dir);
-    if (status) status = policy_->save(dir);
-    if (status) status = copy_model_files(options_.model_dir, dir);
+    if (status) status = save_policy(*policy_, options_.model_dir, dir);
   }
   return collective_.agree(status);
 }

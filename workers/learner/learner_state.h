@@ -10,6 +10,7 @@
 #include "workers/learner/grpo_step.h"
 #include "workers/learner/learner.h"
 #include "workers/model/model.h"
+#include "workers/model/weights.h"
 
 namespace prosodia {
 
@@ -27,12 +28,14 @@ class LearnerState {
 
   void on_progress(std::function<void()> callback) { trainer_->on_progress(std::move(callback)); }
   uint64_t version() const { return version_; }
-  PackedWeights packed() const { return packed_; }                            // of version(); rank 0
+  PackedWeights packed() const { return packed_; }  // of version(); rank 0
+  TensorChecksums tensor_checksums() const { return checksum_tensors(*policy_); }
   std::map<uint64_t, PackedWeights>& earlier_versions() { return earlier_; }  // found in the checkpoint; rank 0
 
  private:
   LearnerState(const LearnerOptions& options, Collective& collective) : options_(options), collective_(collective) {}
   Status open(const std::filesystem::path& from);
+  Status open_reference(const PolicyWeights& weights);
   Status restore(const std::filesystem::path& from);
 
   const LearnerOptions& options_;

@@ -2,6 +2,8 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <torch/csrc/autograd/function_hook.h>
+#include <torch/csrc/autograd/variable.h>
 
 #include <algorithm>
 #include <cmath>
@@ -53,6 +55,21 @@ bool all_float32(const std::vector<NamedParameter>& parameters) {
                      [](const NamedParameter& p) { return p.tensor.scalar_type() == at::kFloat; });
 }
 
+// Adds a narrow gradient to its float32 place in the flat buffer as soon as a backward has made it: micro-batches add
+// up in float32, and only one narrow gradient at a time takes memory.
+class AccumulateInFloat : public torch::autograd::PostAccumulateGradHook {
+ public:
+  explicit AccumulateInFloat(at::Tensor sum) : sum_(std::move(sum)) {}
+  void operator()(const at::Tensor& parameter) override {
+    const at::NoGradGuard no_grad;
+    sum_.add_(parameter.grad());
+    parameter.mutable_grad().reset();
+  }
+
+ private:
+  at::Tensor sum_;  // a view of the flat buffer
+};
+
 std::span<float> span_of(const at::Tensor& flat) {
   return {flat.mutable_data_ptr<float>(), static_cast<size_t>(flat.numel())};
 }
@@ -82,31 +99,28 @@ AdamW::AdamW(std::vector<NamedParameter> parameters, const AdamWOptions& options
   }
   for (size_t p = 0; p < parameters_.size(); ++p) {
     at::Tensor& tensor = parameters_[p].tensor;
-    if (tensor.scalar_type() != at::kFloat) continue;
-    const auto& slice = slices_[p];
-    tensor.mutable_grad() = grads_.narrow(0, static_cast<int64_t>(slice.begin), tensor.numel()).view(tensor.sizes());
+    const at::Tensor view =
+        grads_.narrow(0, static_cast<int64_t>(slices_[p].begin), tensor.numel()).view(tensor.sizes());
+    if (tensor.scalar_type() == at::kFloat)
+      tensor.mutable_grad() = view;
+    else
+      torch::autograd::impl::set_post_acc_grad_hooks(tensor, std::make_unique<AccumulateInFloat>(view));
   }
 }
 
 void AdamW::zero_grad() {
   at::NoGradGuard no_grad;
   grads_.zero_();
-  for (auto& parameter : parameters_)
-    if (parameter.tensor.scalar_type() != at::kFloat) parameter.tensor.mutable_grad() = at::Tensor();
 }
 
-// Brings the gradients of parameters that are not float32 into the flat buffer.
-void AdamW::collect_gradients() {
+void AdamW::check_gradients() const {
   for (size_t p = 0; p < parameters_.size(); ++p) {
     const at::Tensor& tensor = parameters_[p].tensor;
-    const at::Tensor view =
-        grads_.narrow(0, static_cast<int64_t>(slices_[p].begin), tensor.numel()).view(tensor.sizes());
-    if (tensor.scalar_type() == at::kFloat) {
-      PROSODIA_CHECK(tensor.grad().defined() && tensor.grad().data_ptr() == view.data_ptr(),
-                     "{}: its gradient left the flat buffer", parameters_[p].name);
-    } else if (tensor.grad().defined()) {
-      view.copy_(tensor.grad());
-    }
+    const float* place = grads_.const_data_ptr<float>() + slices_[p].begin;
+    const bool in_place = tensor.scalar_type() != at::kFloat
+                              ? !tensor.grad().defined()
+                              : tensor.grad().defined() && tensor.grad().const_data_ptr() == place;
+    PROSODIA_CHECK(in_place, "{}: its gradient left the flat buffer", parameters_[p].name);
   }
 }
 
@@ -181,7 +195,7 @@ Status AdamW::gather_values() {
 
 Result<double> AdamW::step(double learning_rate) {
   at::NoGradGuard no_grad;
-  collect_gradients();
+  check_gradients();
   PROSODIA_TRY(collective_.reduce_scatter_sum(span_of(grads_)));
   PROSODIA_ASSIGN(const double norm, global_norm());
   double scale = 1.0;

@@ -4,7 +4,8 @@
 // shard (its moments exist only here), one all-gather of the new values. With one rank nothing is sent.
 // Formula: torch.optim.AdamW (decoupled weight decay, bias correction; 2.11, single tensor), clipping as
 // torch.nn.utils.clip_grad_norm_. Biases and norms (tensors with fewer than two dimensions) get no weight decay, as in
-// transformers' Trainer. Parameters that are not float32 keep a float32 master copy of this rank's shard.
+// transformers' Trainer. Parameters that are not float32 keep a float32 master copy of this rank's shard, and their
+// gradients are summed over micro-batches in float32: .grad is empty again after every backward.
 //
 // Callers: grpo_step, sft. Single thread; no other thread may read parameters during step().
 // Failure rule: collectives' errors are passed on; a norm that is not finite gives kInternal and changes nothing.
@@ -56,7 +57,7 @@ class AdamW {
     bool decay = false;
   };
   enum class Direction { kFromParameters, kToParameters };
-  void collect_gradients();
+  void check_gradients() const;  // every gradient is in the flat buffer
   Result<double> global_norm();
   void update_shard(double grad_scale, double learning_rate);
   void copy_shard(Direction direction, const at::Tensor& flat);
@@ -69,7 +70,7 @@ class AdamW {
   int64_t num_elements_ = 0;
   int64_t step_ = 0;
   Shard shard_;
-  at::Tensor grads_;                 // [num_elements] float32; parameters' .grad are views when they are float32
+  at::Tensor grads_;  // [num_elements] float32; .grad of float32 parameters are views, the others' are added to it
   at::Tensor exp_avg_, exp_avg_sq_;  // [shard]
   at::Tensor master_;                // [shard] or undefined
 };

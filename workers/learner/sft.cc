@@ -10,8 +10,9 @@
 #include "data/store/atomic_file.h"
 #include "workers/learner/checkpoint.h"
 #include "workers/learner/forward.h"
-#include "workers/learner/model_part.h"
+#include "workers/learner/guarded.h"
 #include "workers/learner/sft_data.h"
+#include "workers/learner/trainable.h"
 
 namespace prosodia {
 namespace {
@@ -61,7 +62,8 @@ class SftRun {
     audio_ = audio;
     PROSODIA_ASSIGN(processor_, Processor::load(options_.model_dir, audio, options_.processor));
     PROSODIA_TRY(posix_file_system().create_dirs(options_.output_dir));
-    PROSODIA_ASSIGN(const ModelConfig config, ModelConfig::load(options_.model_dir));
+    PROSODIA_ASSIGN(const fs::path base, base_model_dir(options_.model_dir));
+    PROSODIA_ASSIGN(const ModelConfig config, ModelConfig::load(base));
     const int64_t limit = config.text.max_position_embeddings;
     const int64_t max_length = options_.max_length > 0 ? std::min(options_.max_length, limit) : limit;
     PROSODIA_ASSIGN(data_,
@@ -77,37 +79,69 @@ class SftRun {
 
   // What must not change between a run and its continuation.
   json identity() const {
+    json datasets = json::array();
+    for (const SftDataset& dataset : options_.datasets)
+      datasets.push_back({{"path", fs::weakly_canonical(fs::absolute(dataset.path)).string()},
+                          {"weight", dataset.weight ? json(*dataset.weight) : json()}});
     return {{"seed", options_.seed},
             {"global_batch", data_->global_batch()},
             {"dataset_rows", data_->sizes()},
             {"max_steps", max_steps_},
+            {"datasets", datasets},
             {"learning_rate", options_.learning_rate},
-            {"lr_scheduler_type", name(options_.lr_scheduler_type)}};
+            {"lr_scheduler_type", name(options_.lr_scheduler_type)},
+            {"warmup_steps", options_.warmup_steps},
+            {"warmup_ratio", options_.warmup_ratio},
+            {"adam_beta1", options_.adamw.beta1},
+            {"adam_beta2", options_.adamw.beta2},
+            {"adam_epsilon", options_.adamw.eps},
+            {"weight_decay", options_.adamw.weight_decay},
+            {"max_grad_norm", options_.adamw.max_grad_norm},
+            {"freeze", options_.freeze.words()},
+            {"dtype", options_.model.dtype},
+            {"adapter", adapter_identity()}};
+  }
+
+  json adapter_identity() const {
+    if (!model_->has_adapter()) return {};
+    const LoraOptions& lora = model_->adapter_options();
+    return {{"lora_r", lora.r}, {"lora_alpha", lora.lora_alpha}, {"use_rslora", lora.use_rslora}};
   }
 
   Status resume() {
     PROSODIA_ASSIGN(const auto found, find_checkpoint(store_, collective_));
-    auto model = load_model(found.value_or(options_.model_dir), options_.model);
+    auto model = load_model(options_.model_dir, options_.model);
     PROSODIA_TRY(collective_.agree(model ? Status{} : tl::unexpected(model.error())));
     model_ = std::move(*model);
-    auto trainable = select_trainable(*model_, options_.freeze);
-    if (trainable.empty()) return fail(ErrorCode::kUsage, "sft: every part is frozen: nothing trains");
-    optimizer_ = std::make_unique<AdamW>(std::move(trainable), options_.adamw, collective_);
-    if (audio_is_frozen(options_.freeze)) cache_ = std::make_unique<AudioCache>();
+    if (found) PROSODIA_TRY(collective_.agree(check_same_run(*found)));
+    PROSODIA_TRY(collective_.agree(prepare_training(found)));
     if (!found) return collective_.agree(open_metrics());
     PROSODIA_ASSIGN(const TrainingState state, load_training_state(*found, collective_, *optimizer_));
-    const json now = identity();
-    for (const auto& [key, value] : now.items())
-      if (state.extra.value(key, json()) != value)
-        return fail(
-            ErrorCode::kUsage,
-            "sft: {} holds a run with {} = {}, this one has {}. Next: use the same options to go on, or another "
-            "output_dir to start afresh",
-            options_.output_dir.string(), key, state.extra.value(key, json()).dump(), value.dump());
     step_ = state.step;
     saved_step_ = step_;
     data_->skip_steps(step_);
     return collective_.agree(open_metrics());
+  }
+
+  Status check_same_run(const fs::path& checkpoint) const {
+    PROSODIA_ASSIGN(const json before, read_training_extra(checkpoint));
+    const json now = identity();
+    for (const auto& [key, value] : now.items())
+      if (before.value(key, json()) != value)
+        return fail(
+            ErrorCode::kUsage,
+            "sft: {} holds a run with {} = {}, this one has {}. Next: use the same options to go on, or another "
+            "output_dir to start afresh",
+            options_.output_dir.string(), key, before.value(key, json()).dump(), value.dump());
+    return {};
+  }
+
+  Status prepare_training(const std::optional<fs::path>& checkpoint) {
+    PROSODIA_ASSIGN(const PolicyWeights weights, select_trainable(*model_, options_.freeze));
+    if (checkpoint) PROSODIA_TRY(model_->load_values(*checkpoint, weights.changing()));
+    optimizer_ = std::make_unique<AdamW>(weights.changing(), options_.adamw, collective_);
+    if (!weights.audio_changes()) cache_ = std::make_unique<AudioCache>();
+    return {};
   }
 
   Status train() {
@@ -210,8 +244,7 @@ class SftRun {
   Status write_result() {
     Status status;
     if (collective_.rank() == 0) {
-      status = model_->save(options_.output_dir);
-      if (status) status = copy_model_files(options_.model_dir, options_.output_dir);
+      status = save_policy(*model_, options_.model_dir, options_.output_dir);
     }
     return collective_.agree(status);
   }
@@ -235,7 +268,7 @@ class SftRun {
 }  // namespace
 
 Result<SftReport> train_sft(const SftOptions& options, Collective& collective) {
-  return SftRun(options, collective).run();
+  return guarded("sft", [&] { return SftRun(options, collective).run(); });
 }
 
 }  // namespace prosodia

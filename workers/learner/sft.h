@@ -6,8 +6,8 @@
 //
 // Determinism: the order of samples is a function of (seed, datasets, batch size); the same options and number of ranks
 // give the same bits, with or without interruption: a rerun goes on from the newest checkpoint in output_dir.
-// Results: output_dir is a Hugging Face folder when the call returns OK; output_dir/checkpoints holds the state;
-// output_dir/metrics.jsonl has one object for each logged step.
+// Results: output_dir is a Hugging Face folder (with an adapter: a peft folder) when the call returns OK;
+// output_dir/checkpoints holds the state; output_dir/metrics.jsonl has one object for each logged step.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,7 @@
 #include "workers/learner/collective.h"
 #include "workers/learner/lr_schedule.h"
 #include "workers/learner/train_options.h"
+#include "workers/model/freeze.h"
 #include "workers/model/load.h"
 #include "workers/model/processor.h"
 
@@ -58,8 +59,8 @@ struct SftOptions {
   LrSchedulerType lr_scheduler_type = LrSchedulerType::kLinear;
   double warmup_ratio = 0.0;
   int64_t warmup_steps = 0;
-  AdamWOptions adamw;             // weight_decay, betas, max_grad_norm
-  std::vector<ModelPart> freeze;  // parts that do not train
+  AdamWOptions adamw;  // weight_decay, betas, max_grad_norm
+  FreezeSpec freeze;   // parts that do not train
   uint64_t seed = 42;
   int64_t max_tokens_per_micro_batch = 8192;
   int64_t max_length = 0;  // tokens; longer conversations are an error that names the row; 0 = the model's limit

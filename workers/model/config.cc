@@ -3,10 +3,21 @@
 #include <fstream>
 #include <sstream>
 
+#include "data/base/json.h"
+
 namespace prosodia {
 namespace {
 
 using nlohmann::json;
+
+struct Range {
+  int64_t minimum, maximum;
+};
+// Far above any model: 8192 wide and 128 layers deep are common, vocabularies end below 2^18.
+constexpr Range kWidth{1, 1 << 18}, kInnerWidth{1, 1 << 20}, kLayers{1, 1 << 12}, kHeads{1, 1 << 12},
+    kVocabulary{1, 1 << 24};
+constexpr Range kPositions{1, int64_t{1} << 31}, kAudioPositions{1, 1 << 16}, kMelBins{1, 1 << 12},
+    kTokenId{0, (1 << 24) - 1};
 
 // Reads keys of one JSON object. The first problem is kept and the getters go on with defaults, so that parsing code
 // stays flat; the caller checks status() once.
@@ -17,19 +28,20 @@ class Keys {
   bool has(const char* key) const { return object_.contains(key) && !object_.at(key).is_null(); }
   const json& at(const char* key) const { return object_.at(key); }
 
-  int64_t integer(const char* key, std::optional<int64_t> fallback, int64_t minimum = 1) {
-    if (!has(key)) return missing(key, fallback);
+  // Bounded from above as well, so that sizes can be multiplied and a hostile file cannot ask for all memory.
+  int64_t integer(const char* key, std::optional<int64_t> fallback, Range range) {
+    if (!has(key)) return missing(key, fallback, range.minimum);
     const json& value = at(key);
-    if (!value.is_number_integer() || value.get<int64_t>() < minimum || value.get<int64_t>() > (int64_t{1} << 31)) {
-      error("`{}` is {}, expected an integer >= {}", key, value.dump(), minimum);
-      return fallback.value_or(minimum);
+    if (!value.is_number_integer() || value < range.minimum || value > range.maximum) {
+      error("`{}` is {}, expected an integer from {} to {}", key, brief(value), range.minimum, range.maximum);
+      return fallback.value_or(range.minimum);
     }
     return value.get<int64_t>();
   }
   double number(const char* key, double fallback) {
     if (!has(key)) return fallback;
     if (!at(key).is_number() || !(at(key).get<double>() > 0)) {
-      error("`{}` is {}, expected a positive number", key, at(key).dump());
+      error("`{}` is {}, expected a positive number", key, brief(at(key)));
       return fallback;
     }
     return at(key).get<double>();
@@ -37,7 +49,7 @@ class Keys {
   std::optional<bool> boolean(const char* key) {
     if (!has(key)) return std::nullopt;
     if (!at(key).is_boolean()) {
-      error("`{}` is {}, expected true or false", key, at(key).dump());
+      error("`{}` is {}, expected true or false", key, brief(at(key)));
       return std::nullopt;
     }
     return at(key).get<bool>();
@@ -46,7 +58,7 @@ class Keys {
   void only(const char* key, const json& supported) {
     if (!has(key) || at(key) == supported) return;
     if (supported.is_number() && at(key).is_number() && at(key).get<double>() == supported.get<double>()) return;
-    error("`{}` is {}, but only {} is supported", key, at(key).dump(), supported.dump());
+    error("`{}` is {}, but only {} is supported", key, brief(at(key)), brief(supported));
   }
   void absent(const char* key, const char* what) {
     if (has(key)) error("`{}`: {} is not supported", key, what);
@@ -59,9 +71,9 @@ class Keys {
   const Status& status() const { return status_; }
 
  private:
-  int64_t missing(const char* key, std::optional<int64_t> fallback) {
+  int64_t missing(const char* key, std::optional<int64_t> fallback, int64_t minimum) {
     if (!fallback) error("`{}` is missing", key);
-    return fallback.value_or(1);
+    return fallback.value_or(minimum);
   }
 
   const json& object_;
@@ -93,10 +105,10 @@ void parse_rope(Keys& keys, TextConfig& text, bool is_omni) {
   for (const char* name : {"rope_scaling", "rope_parameters"}) {
     if (!keys.has(name)) continue;
     const json& rope = keys.at(name);
-    if (!rope.is_object()) return keys.error("`{}` is {}, expected an object", name, rope.dump());
+    if (!rope.is_object()) return keys.error("`{}` is {}, expected an object", name, brief(rope));
     for (const char* type_key : {"rope_type", "type"}) {
       // Early Qwen exports write "mrope" for the default type with three position rows.
-      const std::string type = rope.value(type_key, json("default")).dump();
+      const std::string type = brief(rope.value(type_key, json("default")));
       if (type != "\"default\"" && type != "\"mrope\"") {
         return keys.error("`{}.{}` is {}, but only \"default\" is supported", name, type_key, type);
       }
@@ -111,15 +123,16 @@ void parse_rope(Keys& keys, TextConfig& text, bool is_omni) {
     }
     if (rope.contains("partial_rotary_factor") && rope["partial_rotary_factor"] != 1) {
       return keys.error("`{}.partial_rotary_factor` is {}, but only 1 is supported", name,
-                        rope["partial_rotary_factor"].dump());
+                        brief(rope["partial_rotary_factor"]));
     }
-    if (rope.contains("rope_theta")) text.rope_theta = Keys(rope, "").number("rope_theta", 0);
-    if (!(text.rope_theta > 0)) {
-      return keys.error("`{}.rope_theta` is {}, expected a positive number", name, rope["rope_theta"].dump());
-    }
+    Keys rope_keys(rope, name);
+    text.rope_theta = rope_keys.number("rope_theta", text.rope_theta);
+    if (!rope_keys.status()) return keys.error("{}", rope_keys.status().error().message);
     if (rope.contains("mrope_section") && rope["mrope_section"].is_array()) {
       for (const json& part : rope["mrope_section"]) {
-        if (!part.is_number_integer()) return keys.error("`{}.mrope_section` must hold integers", name);
+        if (!part.is_number_integer() || part < 0 || part > kWidth.maximum || text.mrope_section.size() == 3) {
+          return keys.error("`{}.mrope_section` must hold three numbers of channels", name);
+        }
         text.mrope_section.push_back(part.get<int64_t>());
       }
       break;
@@ -133,17 +146,17 @@ void parse_rope(Keys& keys, TextConfig& text, bool is_omni) {
   }
 }
 
-Result<TextConfig> parse_text(const json& object, const std::string& where, bool is_omni) {
+Result<TextConfig> parse_decoder(const json& object, const std::string& where, bool is_omni) {
   Keys keys(object, where);
   TextConfig text;
-  text.hidden_size = keys.integer("hidden_size", std::nullopt);
-  text.intermediate_size = keys.integer("intermediate_size", std::nullopt);
-  text.num_hidden_layers = keys.integer("num_hidden_layers", std::nullopt);
-  text.num_attention_heads = keys.integer("num_attention_heads", std::nullopt);
-  text.num_key_value_heads = keys.integer("num_key_value_heads", text.num_attention_heads);
-  text.head_dim = keys.integer("head_dim", std::max<int64_t>(text.hidden_size / text.num_attention_heads, 1));
-  text.vocab_size = keys.integer("vocab_size", std::nullopt);
-  text.max_position_embeddings = keys.integer("max_position_embeddings", 32768);
+  text.hidden_size = keys.integer("hidden_size", std::nullopt, kWidth);
+  text.intermediate_size = keys.integer("intermediate_size", std::nullopt, kInnerWidth);
+  text.num_hidden_layers = keys.integer("num_hidden_layers", std::nullopt, kLayers);
+  text.num_attention_heads = keys.integer("num_attention_heads", std::nullopt, kHeads);
+  text.num_key_value_heads = keys.integer("num_key_value_heads", text.num_attention_heads, kHeads);
+  text.head_dim = keys.integer("head_dim", std::max<int64_t>(text.hidden_size / text.num_attention_heads, 1), kWidth);
+  text.vocab_size = keys.integer("vocab_size", std::nullopt, kVocabulary);
+  text.max_position_embeddings = keys.integer("max_position_embeddings", 32768, kPositions);
   text.rms_norm_eps = keys.number("rms_norm_eps", 1e-6);
   if (text.num_attention_heads % text.num_key_value_heads != 0) {
     keys.error("`num_key_value_heads` {} does not divide `num_attention_heads` {}", text.num_key_value_heads,
@@ -156,7 +169,7 @@ Result<TextConfig> parse_text(const json& object, const std::string& where, bool
   if (keys.has("layer_types")) {
     for (const json& type : keys.at("layer_types")) {
       if (type != "full_attention") {
-        keys.error("`layer_types` holds {}, but only \"full_attention\" is supported", type.dump());
+        keys.error("`layer_types` holds {}, but only \"full_attention\" is supported", brief(type));
       }
     }
   }
@@ -168,14 +181,14 @@ Result<TextConfig> parse_text(const json& object, const std::string& where, bool
 Result<AudioConfig> parse_audio(const json& object, const std::string& where, int64_t text_hidden_size) {
   Keys keys(object, where);
   AudioConfig audio;
-  audio.d_model = keys.integer("d_model", std::nullopt, 4);
-  audio.encoder_layers = keys.integer("encoder_layers", std::nullopt);
-  audio.encoder_attention_heads = keys.integer("encoder_attention_heads", std::nullopt);
-  audio.encoder_ffn_dim = keys.integer("encoder_ffn_dim", std::nullopt);
-  audio.num_mel_bins = keys.integer("num_mel_bins", 128);
-  audio.n_window = keys.integer("n_window", 100);
-  audio.max_source_positions = keys.integer("max_source_positions", 1500);
-  audio.output_dim = keys.integer("output_dim", std::nullopt);
+  audio.d_model = keys.integer("d_model", std::nullopt, {4, kWidth.maximum});
+  audio.encoder_layers = keys.integer("encoder_layers", std::nullopt, kLayers);
+  audio.encoder_attention_heads = keys.integer("encoder_attention_heads", std::nullopt, kHeads);
+  audio.encoder_ffn_dim = keys.integer("encoder_ffn_dim", std::nullopt, kInnerWidth);
+  audio.num_mel_bins = keys.integer("num_mel_bins", 128, kMelBins);
+  audio.n_window = keys.integer("n_window", 100, kAudioPositions);
+  audio.max_source_positions = keys.integer("max_source_positions", 1500, kAudioPositions);
+  audio.output_dim = keys.integer("output_dim", std::nullopt, kWidth);
   if (audio.d_model % 2 != 0 || audio.d_model % audio.encoder_attention_heads != 0) {
     keys.error("`d_model` {} must be even and divisible by `encoder_attention_heads` {}", audio.d_model,
                audio.encoder_attention_heads);
@@ -202,7 +215,7 @@ Result<const json*> child_object(const json& parent, const char* key, const std:
 
 Status parse_thinker(const json& thinker, const std::string& where, ModelConfig& config) {
   PROSODIA_ASSIGN(const json* text, child_object(thinker, "text_config", where));
-  PROSODIA_ASSIGN(config.text, parse_text(*text, where + ": text_config", true));
+  PROSODIA_ASSIGN(config.text, parse_decoder(*text, where + ": text_config", true));
   PROSODIA_ASSIGN(const json* audio, child_object(thinker, "audio_config", where));
   PROSODIA_ASSIGN(config.audio, parse_audio(*audio, where + ": audio_config", config.text.hidden_size));
   Keys keys(thinker, where), text_keys(*text, where + ": text_config");
@@ -213,7 +226,7 @@ Status parse_thinker(const json& thinker, const std::string& where, ModelConfig&
   }
   PROSODIA_TRY(text_keys.status());
   const auto id = [&](const char* name, const char* alias, int32_t fallback) {
-    return static_cast<int32_t>(keys.integer(keys.has(name) ? name : alias, fallback, 0));
+    return static_cast<int32_t>(keys.integer(keys.has(name) ? name : alias, fallback, kTokenId));
   };
   config.audio_token_id = id("audio_token_index", "audio_token_id", config.audio_token_id);
   config.audio_start_token_id = id("audio_start_token_id", "audio_start_token_id", config.audio_start_token_id);
@@ -251,7 +264,7 @@ Result<ModelConfig> ModelConfig::parse(const json& root, const std::string& name
   } else if (type == "qwen2") {
     config.layout = ModelLayout::kQwen2;
     PROSODIA_TRY(check_architectures(root, "Qwen2ForCausalLM", name));
-    PROSODIA_ASSIGN(config.text, parse_text(root, name, false));
+    PROSODIA_ASSIGN(config.text, parse_decoder(root, name, false));
     Keys keys(root, name);
     config.tie_word_embeddings = keys.boolean("tie_word_embeddings");
     config.audio_token_id = config.audio_start_token_id = config.audio_end_token_id = -1;
@@ -277,9 +290,12 @@ Result<ModelConfig> ModelConfig::load(const std::filesystem::path& model_dir) {
   }
   std::stringstream text;
   text << file.rdbuf();
-  const json root = json::parse(text.str(), nullptr, /*allow_exceptions=*/false);
-  if (root.is_discarded()) return fail(ErrorCode::kInvalidInput, "{}: not valid JSON", path.string());
-  return parse(root, path.string());
+  return parse_text(text.str(), path.string());
+}
+
+Result<ModelConfig> ModelConfig::parse_text(std::string_view text, const std::string& name) {
+  PROSODIA_ASSIGN(const json root, parse_json(text, name));
+  return parse(root, name);
 }
 
 }  // namespace prosodia

@@ -72,6 +72,8 @@ struct ModelConfig {
   static Result<ModelConfig> load(const std::filesystem::path& model_dir);
   // The same from parsed JSON; `name` is the file named in messages.
   static Result<ModelConfig> parse(const nlohmann::json& json, const std::string& name);
+  // The same from the file's text.
+  static Result<ModelConfig> parse_text(std::string_view text, const std::string& name);
   // What a save writes as config.json: `source` when the model was loaded, otherwise a fresh Thinker or Qwen2 file.
   nlohmann::json to_json() const;
   // Tensor name prefix in files of this layout: "thinker." or "".

@@ -141,7 +141,8 @@ Status check_output(const fs::path& output_dir) {
               output_dir.string());
 }
 
-// A run's checkpoint says in its manifest what its files must hash to. (A copy under another name is no longer one.)
+}  // namespace
+
 Status check_checkpoint(const fs::path& model_dir) {
   const fs::path dir = fs::weakly_canonical(model_dir);
   PROSODIA_ASSIGN(const bool has_manifest, posix_file_system().exists(dir / "MANIFEST.json"));
@@ -149,8 +150,6 @@ Status check_checkpoint(const fs::path& model_dir) {
   const auto verified = CheckpointStore(posix_file_system(), dir.parent_path()).verify(dir);
   return verified ? Status() : tl::unexpected(verified.error());
 }
-
-}  // namespace
 
 Result<ExportReport> export_model(const fs::path& model_dir, const fs::path& output_dir, const ExportOptions& options) {
   FileSystem& files = posix_file_system();

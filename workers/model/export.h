@@ -51,6 +51,10 @@ struct ExportReport {
   std::filesystem::path base;  // empty when nothing came from another folder
 };
 
+// A run's checkpoint says in its manifest what its files must hash to: kCorruption when they do not. (A copy under
+// another name is no longer a checkpoint, and any other folder passes.)
+Status check_checkpoint(const std::filesystem::path& model_dir);
+
 // Writes `output_dir` (must not exist, or be empty): weights, config.json, tokenizer, preprocessor and generation
 // files.
 Result<ExportReport> export_model(const std::filesystem::path& model_dir, const std::filesystem::path& output_dir,

@@ -23,12 +23,42 @@ Result<LoadOptions> parse_options(const ModelOptions& options) {
   return parsed;
 }
 
+// Options given with --use_peft for an adapter that exists already must say what it is.
+Status check_same(const LoraOptions& wanted, const LoraOptions& found, const std::filesystem::path& dir) {
+  if (wanted.r == found.r && wanted.lora_alpha == found.lora_alpha && wanted.use_rslora == found.use_rslora) return {};
+  return fail(ErrorCode::kUsage,
+              "{} holds an adapter with lora_r {}, lora_alpha {}, use_rslora {}; asked for {}, {}, {}. Next: give the "
+              "adapter's own values to go on with it",
+              dir.string(), found.r, found.lora_alpha, found.use_rslora, wanted.r, wanted.lora_alpha,
+              wanted.use_rslora);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<Model>> load_model(const std::filesystem::path& model_dir, const ModelOptions& options) {
   PROSODIA_ASSIGN(const LoadOptions parsed, parse_options(options));
-  PROSODIA_ASSIGN(auto model, Model::load(model_dir, parsed));
+  PROSODIA_ASSIGN(const std::filesystem::path base, base_model_dir(model_dir));
+  PROSODIA_ASSIGN(auto model, Model::load(base, parsed));
+  std::filesystem::path adapter = options.adapter_dir;
+  if (is_adapter_dir(model_dir)) {
+    if (!adapter.empty())
+      return fail(ErrorCode::kUsage, "{} is an adapter already; --adapter {} would be a second one", model_dir.string(),
+                  adapter.string());
+    adapter = model_dir;
+  }
+  if (!adapter.empty()) {
+    PROSODIA_TRY(model->load_adapter(adapter));
+    if (options.lora) PROSODIA_TRY(check_same(*options.lora, model->adapter_options(), adapter));
+  } else if (options.lora) {
+    PROSODIA_TRY(model->add_adapter(*options.lora));
+  }
   return std::shared_ptr<Model>(std::move(model));
+}
+
+Status save_policy(const Model& model, const std::filesystem::path& source_dir,
+                   const std::filesystem::path& target_dir) {
+  PROSODIA_TRY(copy_model_files(source_dir, target_dir));
+  return model.has_adapter() ? model.save_adapter(target_dir) : model.save(target_dir);
 }
 
 }  // namespace prosodia

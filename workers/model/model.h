@@ -1,5 +1,5 @@
 // The one forward: audio tower and decoder, used for sampling (prefill), learning, scoring and evaluation alike, on
-// ops:: (CPU fp32: bits of a row do not depend on what else is in the batch).
+// ops:: (on CPU the bits of a row do not depend on what else is in the batch, in float32 and in bfloat16).
 //
 // Formulas: audio tower = log-mel -> conv1, GELU, conv2 (stride 2), GELU, sinusoids per 200-frame chunk -> pre-norm
 // layers with attention inside a chunk -> pair pooling per clip, LayerNorm, projection. Decoder = Qwen2 (RMSNorm, GQA
@@ -9,6 +9,9 @@
 // as nobody writes a parameter. Failure rule: files are refused with kInvalidInput naming every missing, misshaped or
 // extra tensor; a batch that breaks its own contract (ids out of range, audio rows that do not match the clips) aborts,
 // because Processor has checked it.
+//
+// Adapter (lora.h): at most one; its tensors stand in parameters() after all others, and every forward adds it
+// unmerged.
 //
 // Shapes: T packed tokens of all sequences, R selected rows, C hidden_size, V vocab_size, N audio tokens.
 #pragma once
@@ -26,6 +29,7 @@
 #include "data/audio/log_mel.h"
 #include "data/base/status.h"
 #include "workers/model/config.h"
+#include "workers/model/lora.h"
 #include "workers/model/ops/ops.h"
 
 namespace prosodia {
@@ -48,6 +52,22 @@ struct NamedParameter {
 
 // Called once a layer with its keys (after rope) and values, [T, kv heads, head_dim]: how the engine fills its caches.
 using KvObserver = std::function<void(int layer, const at::Tensor& k_TGD, const at::Tensor& v_TGD)>;
+
+// Where the forward passes, in order. A stage's rows are those of the packed batch, or of the packed audio.
+enum class Stage {
+  kConvolved,        // both convolutions and the positions, [rows, d_model]
+  kAudioLayer,       // output of layer `index`
+  kPooled,           // pair means, before the last norm
+  kAudioEmbeddings,  // [N, C]
+  kMerged,           // the decoder's input, [T, C]
+  kDecoderLayer,     // output of layer `index`
+  kFinalNorm,        // what hidden() returns
+};
+using StageObserver = std::function<void(Stage stage, int index, const at::Tensor& value)>;
+struct ForwardObserver {
+  KvObserver kv;
+  StageObserver stage;
+};
 
 struct DecoderWeights;  // model_parts.h
 
@@ -84,29 +104,54 @@ class Model {
   // Writes model.safetensors (or shards) and config.json: same layout and prefix as loaded, every key of the config
   // kept. Tensors that no forward reads (`visual.*`, `talker.*`, `token2wav.*`) are not written again: base_model.json
   // says where they are, and export.h completes the folder. Tokenizer files: copy_model_files() below.
+  // Requires that there is no adapter: save_adapter() writes those, adapter_merge.h merges them into an export.
   Status save(const std::filesystem::path& model_dir) const;
 
-  at::Tensor encode_audio(std::span<const LogMel* const> clips) const;  // [N, C]; N = sum of num_audio_tokens
+  // A fresh adapter (deterministic in options.seed). kUsage: there is one already, a target that this model lacks, or
+  // an embedding in modules_to_save that a tied head shares.
+  Status add_adapter(const LoraOptions& options);
+  // An adapter folder in peft's format (adapter_config.json, adapter_model.safetensors). kInvalidInput names the key or
+  // tensor that does not fit this model or this program; what peft defaults to may be absent.
+  Status load_adapter(const std::filesystem::path& adapter_dir);
+  // Writes such a folder; its base is the folder this model was loaded from, by absolute path. Requires has_adapter().
+  Status save_adapter(const std::filesystem::path& adapter_dir) const;
+  bool has_adapter() const;
+  const LoraOptions& adapter_options() const;  // requires has_adapter()
+  // Whether a parameter belongs to the adapter: its A and B, and the tensors that are stored whole with it.
+  bool in_adapter(std::string_view parameter_name) const;
+
+  // The policy's values at this moment as a model of their own, for a KL reference: `changing` tensors are copied, all
+  // others share memory with this model, which must not write them. An adapter whose B is zero is left out.
+  std::unique_ptr<Model> snapshot(std::span<const NamedParameter> changing) const;
+  // Reads `parameters` (some of parameters()) in place from a folder that save() or save_adapter() wrote.
+  Status load_values(const std::filesystem::path& dir, std::span<const NamedParameter> parameters);
+
+  // [N, C]; N = sum of num_audio_tokens.
+  at::Tensor encode_audio(std::span<const LogMel* const> clips, const StageObserver& observer = nullptr) const;
   // [T, C] after the final norm. Records a graph when grad mode is on and parameters require grad.
-  at::Tensor hidden(const PackedBatch& batch) const;
-  at::Tensor hidden(const PackedBatch& batch, const KvObserver& observer) const;
+  at::Tensor hidden(const PackedBatch& batch, const ForwardObserver& observer = {}) const;
   // log softmax(h W^T / temperature) at the targets, and the entropy when asked; never holds [R, V] at once.
   ops::TokenLogProbs logprobs(const at::Tensor& hidden_RC, const at::Tensor& targets_R, double temperature,
                               bool want_entropy) const;
-  at::Tensor logits(const at::Tensor& hidden_RC) const;  // [R, V]; for tests and small R
+  at::Tensor logits(const at::Tensor& hidden_RC) const;  // [R, V] float32 whatever the dtype; for tests and small R
 
   const at::Tensor& head_weight() const;  // [V, C]: lm_head, or the embedding when tied
   const DecoderWeights& decoder() const;  // the decoder's tensors by role, for the engine
   const ops::RopeTable& rope_table() const;
 
   // Token embeddings with audio rows merged in: the decoder's input, [T, C].
-  at::Tensor embed(const PackedBatch& batch) const;
+  at::Tensor embed(const PackedBatch& batch, const StageObserver& observer = nullptr) const;
 
  private:
   struct Impl;
   explicit Model(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+// The folder of the weights: `dir` itself, or for an adapter folder its base (base_model_name_or_path: absolute, or
+// relative to the adapter folder or to the working directory). kInvalidInput when there is no such folder.
+Result<std::filesystem::path> base_model_dir(const std::filesystem::path& dir);
+bool is_adapter_dir(const std::filesystem::path& dir);  // holds adapter_config.json
 
 // Copies everything but weights and config.json that transformers needs (tokenizer, preprocessor, generation config).
 Status copy_model_files(const std::filesystem::path& from_model_dir, const std::filesystem::path& to_model_dir);

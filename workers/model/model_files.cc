@@ -4,6 +4,8 @@
 #include <cstring>
 #include <map>
 
+#include "data/base/check.h"
+#include "data/base/crc32c.h"
 #include "data/store/atomic_file.h"
 #include "workers/model/model_folder.h"
 #include "workers/model/model_impl.h"
@@ -28,6 +30,7 @@ Result<std::unique_ptr<Model>> Model::load(const fs::path& model_dir, const Load
   auto impl = std::make_unique<Impl>();
   impl->config = folder.config;
   impl->options = options;
+  impl->dir = fs::weakly_canonical(fs::absolute(model_dir));
   impl->tied = folder.tied;
   impl->file_prefix = folder.prefix;
   if (!folder.foreign.empty()) {
@@ -45,6 +48,7 @@ Result<std::unique_ptr<Model>> Model::load(const fs::path& model_dir, const Load
 }
 
 Status Model::save(const fs::path& model_dir) const {
+  PROSODIA_CHECK(!has_adapter(), "{}: a model with an adapter is saved by save_adapter()", model_dir.string());
   PROSODIA_TRY(posix_file_system().create_dirs(model_dir));
   std::vector<TensorSpec> specs;
   std::map<std::string, at::Tensor> by_name;
@@ -79,43 +83,59 @@ Status copy_model_files(const fs::path& from, const fs::path& to) {
                                                 "spk_dict.pt"};
   FileSystem& files = posix_file_system();
   PROSODIA_TRY(files.create_dirs(to));
+  PROSODIA_ASSIGN(const fs::path base, base_model_dir(from));
   for (const std::string_view file_name : kNames) {
-    PROSODIA_ASSIGN(const bool present, files.exists(from / file_name));
+    PROSODIA_ASSIGN(const bool present, files.exists(base / file_name));
     if (!present) continue;
-    PROSODIA_ASSIGN(const auto bytes, files.read_file(from / file_name));
+    PROSODIA_ASSIGN(const auto bytes, files.read_file(base / file_name));
     PROSODIA_TRY(write_file_atomic(files, to / file_name, bytes));
   }
   return {};
 }
 
-size_t packed_weight_bytes(const Model& model) {
+namespace {
+
+size_t total_bytes(std::span<const NamedParameter> parameters) {
   size_t total = 0;
-  for (const NamedParameter& parameter : model.parameters()) total += parameter.tensor.nbytes();
+  for (const NamedParameter& parameter : parameters) total += parameter.tensor.nbytes();
   return total;
 }
 
-std::vector<std::byte> pack_weights(const Model& model) {
-  std::vector<std::byte> packed;
-  packed.reserve(packed_weight_bytes(model));
-  for (const NamedParameter& parameter : model.parameters()) {
+}  // namespace
+
+void append_tensors(std::span<const NamedParameter> parameters, std::vector<std::byte>& packed) {
+  packed.reserve(packed.size() + total_bytes(parameters));
+  for (const NamedParameter& parameter : parameters) {
     const at::Tensor cpu = parameter.tensor.detach().to(at::kCPU).contiguous();
     const auto bytes = bytes_of(cpu);
     packed.insert(packed.end(), bytes.begin(), bytes.end());
   }
+}
+
+std::vector<std::byte> pack_tensors(std::span<const NamedParameter> parameters) {
+  std::vector<std::byte> packed;
+  append_tensors(parameters, packed);
   return packed;
 }
 
-Digest digest_weights(std::span<const std::byte> packed) { return DigestBuilder().add(packed).finish(); }
+TensorChecksums checksum_tensors(const Model& model) {
+  TensorChecksums checksums;
+  for (const NamedParameter& parameter : model.parameters()) {
+    const at::Tensor cpu = parameter.tensor.detach().to(at::kCPU).contiguous();
+    checksums[parameter.name] = crc32c(bytes_of(cpu));
+  }
+  return checksums;
+}
 
-Status unpack_weights(std::span<const std::byte> packed, Model& model) {
-  if (packed.size() != packed_weight_bytes(model)) {
+Status unpack_tensors(std::span<const std::byte> packed, std::span<const NamedParameter> parameters) {
+  if (packed.size() != total_bytes(parameters)) {
     return fail(ErrorCode::kInvalidInput,
                 "weights of {} bytes received, this model has {}: the learner and this worker must start from the same "
-                "model folder and dtype",
-                packed.size(), packed_weight_bytes(model));
+                "model folder, dtype, adapter and freeze options",
+                packed.size(), total_bytes(parameters));
   }
   size_t offset = 0;
-  for (const NamedParameter& parameter : model.parameters()) {
+  for (const NamedParameter& parameter : parameters) {
     at::Tensor target = parameter.tensor.detach();
     const size_t size = target.nbytes();
     at::Tensor staged = at::empty(target.sizes(), target.options().device(at::kCPU));
@@ -124,6 +144,13 @@ Status unpack_weights(std::span<const std::byte> packed, Model& model) {
     offset += size;
   }
   return {};
+}
+
+size_t packed_weight_bytes(const Model& model) { return total_bytes(model.parameters()); }
+std::vector<std::byte> pack_weights(const Model& model) { return pack_tensors(model.parameters()); }
+Digest digest_weights(std::span<const std::byte> packed) { return DigestBuilder().add(packed).finish(); }
+Status unpack_weights(std::span<const std::byte> packed, Model& model) {
+  return unpack_tensors(packed, model.parameters());
 }
 
 }  // namespace prosodia

@@ -9,8 +9,9 @@ class SpecList {
     specs_.push_back({std::move(name), std::move(shape), init, slot});
   }
   void linear(const std::string& name, int64_t outputs, int64_t inputs, at::Tensor& weight, at::Tensor* bias,
-              Init init = Init::kLinear) {
+              Init init = Init::kLinear, LoraPair* lora = nullptr) {
     add(name + ".weight", {outputs, inputs}, init, &weight);
+    specs_.back().lora = lora;
     if (bias) add(name + ".bias", {outputs}, Init::kZero, bias);
   }
   void layer_norm(const std::string& name, int64_t channels, at::Tensor& weight, at::Tensor& bias) {
@@ -25,13 +26,14 @@ class SpecList {
 
 void add_audio_layer(SpecList& list, const AudioConfig& config, const std::string& prefix, AudioLayerWeights& layer) {
   const int64_t width = config.d_model, inner = config.encoder_ffn_dim;
-  list.linear(prefix + "self_attn.k_proj", width, width, layer.k_AA, nullptr);
-  list.linear(prefix + "self_attn.v_proj", width, width, layer.v_AA, &layer.v_bias_A);
-  list.linear(prefix + "self_attn.q_proj", width, width, layer.q_AA, &layer.q_bias_A);
-  list.linear(prefix + "self_attn.out_proj", width, width, layer.out_AA, &layer.out_bias_A, Init::kResidual);
+  list.linear(prefix + "self_attn.k_proj", width, width, layer.k_AA, nullptr, Init::kLinear, &layer.k_lora);
+  list.linear(prefix + "self_attn.v_proj", width, width, layer.v_AA, &layer.v_bias_A, Init::kLinear, &layer.v_lora);
+  list.linear(prefix + "self_attn.q_proj", width, width, layer.q_AA, &layer.q_bias_A, Init::kLinear, &layer.q_lora);
+  list.linear(prefix + "self_attn.out_proj", width, width, layer.out_AA, &layer.out_bias_A, Init::kResidual,
+              &layer.out_lora);
   list.layer_norm(prefix + "self_attn_layer_norm", width, layer.attention_norm_A, layer.attention_norm_bias_A);
-  list.linear(prefix + "fc1", inner, width, layer.fc1_FA, &layer.fc1_bias_F);
-  list.linear(prefix + "fc2", width, inner, layer.fc2_AF, &layer.fc2_bias_A, Init::kResidual);
+  list.linear(prefix + "fc1", inner, width, layer.fc1_FA, &layer.fc1_bias_F, Init::kLinear, &layer.fc1_lora);
+  list.linear(prefix + "fc2", width, inner, layer.fc2_AF, &layer.fc2_bias_A, Init::kResidual, &layer.fc2_lora);
   list.layer_norm(prefix + "final_layer_norm", width, layer.ffn_norm_A, layer.ffn_norm_bias_A);
 }
 
@@ -48,20 +50,21 @@ void add_audio(SpecList& list, const AudioConfig& config, AudioWeights& audio) {
     add_audio_layer(list, config, tower + "layers." + std::to_string(i) + ".", audio.layers[i]);
   }
   list.layer_norm(tower + "ln_post", width, audio.post_norm_A, audio.post_norm_bias_A);
-  list.linear(tower + "proj", config.output_dim, width, audio.proj_CA, &audio.proj_bias_C, Init::kAudioProj);
+  list.linear(tower + "proj", config.output_dim, width, audio.proj_CA, &audio.proj_bias_C, Init::kAudioProj,
+              &audio.proj_lora);
 }
 
 void add_decoder_layer(SpecList& list, const TextConfig& config, const std::string& prefix,
                        DecoderLayerWeights& layer) {
   const int64_t hidden = config.hidden_size, inner = config.intermediate_size;
   const int64_t q = config.num_attention_heads * config.head_dim, kv = config.num_key_value_heads * config.head_dim;
-  list.linear(prefix + "self_attn.q_proj", q, hidden, layer.q_QC, &layer.q_bias_Q);
-  list.linear(prefix + "self_attn.k_proj", kv, hidden, layer.k_KC, &layer.k_bias_K);
-  list.linear(prefix + "self_attn.v_proj", kv, hidden, layer.v_KC, &layer.v_bias_K);
-  list.linear(prefix + "self_attn.o_proj", hidden, q, layer.o_CQ, nullptr, Init::kResidual);
-  list.linear(prefix + "mlp.gate_proj", inner, hidden, layer.gate_IC, nullptr);
-  list.linear(prefix + "mlp.up_proj", inner, hidden, layer.up_IC, nullptr);
-  list.linear(prefix + "mlp.down_proj", hidden, inner, layer.down_CI, nullptr, Init::kResidual);
+  list.linear(prefix + "self_attn.q_proj", q, hidden, layer.q_QC, &layer.q_bias_Q, Init::kLinear, &layer.q_lora);
+  list.linear(prefix + "self_attn.k_proj", kv, hidden, layer.k_KC, &layer.k_bias_K, Init::kLinear, &layer.k_lora);
+  list.linear(prefix + "self_attn.v_proj", kv, hidden, layer.v_KC, &layer.v_bias_K, Init::kLinear, &layer.v_lora);
+  list.linear(prefix + "self_attn.o_proj", hidden, q, layer.o_CQ, nullptr, Init::kResidual, &layer.o_lora);
+  list.linear(prefix + "mlp.gate_proj", inner, hidden, layer.gate_IC, nullptr, Init::kLinear, &layer.gate_lora);
+  list.linear(prefix + "mlp.up_proj", inner, hidden, layer.up_IC, nullptr, Init::kLinear, &layer.up_lora);
+  list.linear(prefix + "mlp.down_proj", hidden, inner, layer.down_CI, nullptr, Init::kResidual, &layer.down_lora);
   list.add(prefix + "input_layernorm.weight", {hidden}, Init::kOne, &layer.input_norm_C);
   list.add(prefix + "post_attention_layernorm.weight", {hidden}, Init::kOne, &layer.post_attention_norm_C);
 }

@@ -8,6 +8,7 @@
 #include "data/store/fs.h"
 #include "data/text/chat.h"
 #include "workers/model/config.h"
+#include "workers/model/model.h"
 
 namespace prosodia {
 namespace {
@@ -145,8 +146,9 @@ struct Processor::Impl {
 Processor::Processor(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Processor::~Processor() = default;
 
-Result<std::unique_ptr<Processor>> Processor::load(const fs::path& model_dir, std::shared_ptr<AudioStore> audio,
+Result<std::unique_ptr<Processor>> Processor::load(const fs::path& dir, std::shared_ptr<AudioStore> audio,
                                                    const ProcessorOptions& options) {
+  PROSODIA_ASSIGN(const fs::path model_dir, base_model_dir(dir));
   PROSODIA_ASSIGN(const ModelConfig config, ModelConfig::load(model_dir));
   PROSODIA_ASSIGN(Tokenizer tokenizer, Tokenizer::load(model_dir));
   PROSODIA_ASSIGN(const LogMelOptions audio_options, read_audio_options(model_dir));

@@ -33,8 +33,8 @@ struct ProcessorOptions {
 
 class Processor {
  public:
-  // Reads the tokenizer and preprocessor_config.json (or processor_config.json) of a model folder. `audio` may be null
-  // for text-only work.
+  // Reads the tokenizer and preprocessor_config.json (or processor_config.json) of a model folder (of an adapter
+  // folder: its base's). `audio` may be null for text-only work.
   static Result<std::unique_ptr<Processor>> load(const std::filesystem::path& model_dir,
                                                  std::shared_ptr<AudioStore> audio,
                                                  const ProcessorOptions& options = {});

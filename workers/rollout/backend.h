@@ -37,10 +37,11 @@ class DecodeBackend {
   virtual void start_row(int slot, int prefix) = 0;  // before the slot's first decode
   virtual void decode(std::span<const DecodeRow> rows, float* logits_RV) = 0;
   virtual void release_prefix(int prefix) = 0;
-  virtual void weights_changed() = 0;
+  virtual void weights_changed() = 0;  // any of them
+  virtual void adapter_changed() = 0;  // none but the adapter's
 };
 
-// Raw kernels on fp32 CPU weights; same bits as Model::hidden and Model::logprobs.
+// Raw kernels on CPU weights, float32 or bfloat16; same bits as Model::hidden and Model::logprobs.
 std::unique_ptr<DecodeBackend> make_cpu_backend(const Model& model, const SamplingParams& params,
                                                 const EngineOptions& options);
 // Tensors of the model's dtype and device.

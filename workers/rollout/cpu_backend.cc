@@ -1,7 +1,10 @@
-// Decoding on raw kernels: fp32, CPU. Weights are repacked once a version; a step allocates nothing.
+// Decoding on raw kernels: CPU, float32 or bfloat16. Weights are repacked once a version; a step allocates nothing.
+// A bfloat16 model keeps bfloat16 weights; its activations, keys and values are floats rounded where Model::hidden
+// stores a bfloat16 tensor.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -9,6 +12,7 @@
 #include "data/base/check.h"
 #include "workers/model/model_parts.h"
 #include "workers/model/ops/kernels.h"
+#include "workers/rollout/packed_adapter.h"
 #include "workers/rollout/prefill.h"
 
 namespace prosodia {
@@ -18,7 +22,8 @@ using ops::AlignedBuffer;
 
 struct PackedLayer {
   ops::PackedLinear qkv, o, gate_up, down;
-  at::Tensor input_norm, post_attention_norm;
+  PackedAdapter qkv_adapter, o_adapter, gate_up_adapter, down_adapter;
+  at::Tensor input_norm, post_attention_norm;  // float32
 };
 
 // Keys and values of all layers of one sequence.
@@ -29,7 +34,7 @@ struct Slab {
 
 // Row-major scratch of one decode step; each row uses its own part, so blocks of rows can run side by side.
 struct Scratch {
-  AlignedBuffer x, normed, qkv, mixed, projected, gate_up, activated;
+  AlignedBuffer x, normed, qkv, mixed, projected, gate_up, activated, adapter;
 };
 
 class CpuBackend : public DecodeBackend {
@@ -37,6 +42,7 @@ class CpuBackend : public DecodeBackend {
   CpuBackend(const Model& model, const SamplingParams& params, const EngineOptions& options)
       : model_(model),
         config_(model.config().text),
+        bf16_(model.dtype() == at::kBFloat16),
         max_prefill_tokens_(options.max_prefill_tokens),
         layout_{config_.num_key_value_heads, config_.head_dim},
         q_width_(config_.num_attention_heads * config_.head_dim),
@@ -63,8 +69,9 @@ class CpuBackend : public DecodeBackend {
     run_prefill(model_, items, max_prefill_tokens_,
                 [&](size_t item, int layer, const at::Tensor& k_TGD, const at::Tensor& v_TGD) {
                   Slab& slab = prefixes_[items[item].prefix];
-                  ops::kv_store(layout_, layer_data(slab, layer), slab.capacity, 0, k_TGD.size(0),
-                                k_TGD.data_ptr<float>(), kv_width_, v_TGD.data_ptr<float>(), kv_width_);
+                  const at::Tensor k = k_TGD.to(at::kFloat), v = v_TGD.to(at::kFloat);
+                  ops::kv_store(layout_, layer_data(slab, layer), slab.capacity, 0, k.size(0), k.data_ptr<float>(),
+                                kv_width_, v.data_ptr<float>(), kv_width_);
                 });
   }
 
@@ -91,21 +98,82 @@ class CpuBackend : public DecodeBackend {
       pack(to.o, q_width_, {{from.o_CQ, {}}});
       pack(to.gate_up, hidden, {{from.gate_IC, {}}, {from.up_IC, {}}});
       pack(to.down, inner, {{from.down_CI, {}}});
-      to.input_norm = from.input_norm_C;
-      to.post_attention_norm = from.post_attention_norm_C;
+      to.input_norm = from.input_norm_C.detach().to(at::kFloat);
+      to.post_attention_norm = from.post_attention_norm_C.detach().to(at::kFloat);
     }
     pack(head_, hidden, {{w.head_VC, {}}});
+    final_norm_ = w.norm_C.detach().to(at::kFloat);
+    adapter_changed();
+  }
+
+  void adapter_changed() override {
+    const DecoderWeights& w = model_.decoder();
+    const int64_t hidden = config_.hidden_size, inner = config_.intermediate_size;
+    adapter_floats_ = 0;
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      const DecoderLayerWeights& from = w.layers[i];
+      PackedLayer& to = layers_[i];
+      pack(to.qkv_adapter, {{&from.q_lora, q_width_}, {&from.k_lora, kv_width_}, {&from.v_lora, kv_width_}});
+      pack(to.o_adapter, {{&from.o_lora, hidden}});
+      pack(to.gate_up_adapter, {{&from.gate_lora, inner}, {&from.up_lora, inner}});
+      pack(to.down_adapter, {{&from.down_lora, hidden}});
+    }
+    scratch_.adapter.reserve(slots_.size() * adapter_floats_);
   }
 
  private:
   int64_t qkv_width() const { return q_width_ + 2 * kv_width_; }
 
-  static void pack(ops::PackedLinear& to, int64_t inputs, const std::vector<std::pair<at::Tensor, at::Tensor>>& parts) {
-    std::vector<ops::LinearPart> raw;
+  using Parts = std::vector<std::pair<at::Tensor, at::Tensor>>;
+  template <class Element>
+  static void pack_as(ops::PackedLinear& to, int64_t inputs, const Parts& parts) {
+    std::vector<ops::LinearPartOf<Element>> raw;
+    std::vector<at::Tensor> biases;  // in float32, alive until packed
     for (const auto& [weight, bias] : parts) {
-      raw.push_back({weight.data_ptr<float>(), bias.defined() ? bias.data_ptr<float>() : nullptr, weight.size(0)});
+      if (bias.defined()) biases.push_back(bias.detach().to(at::kFloat));
+      raw.push_back({static_cast<const Element*>(weight.const_data_ptr()),
+                     bias.defined() ? biases.back().const_data_ptr<float>() : nullptr, weight.size(0)});
     }
-    to.pack(inputs, raw);
+    to.pack(inputs, std::span<const ops::LinearPartOf<Element>>(raw));
+  }
+  void pack(ops::PackedLinear& to, int64_t inputs, const Parts& parts) const {
+    if (bf16_)
+      pack_as<ops::Bf16>(to, inputs, parts);
+    else
+      pack_as<float>(to, inputs, parts);
+  }
+
+  // Where Model::hidden stores a tensor.
+  void settle(float* x, int64_t count) const {
+    if (bf16_) ops::round_bf16_rows(x, count, x);
+  }
+  void rms_norm(const float* x, int64_t count, const at::Tensor& weight, float* y) const {
+    const auto kernel = bf16_ ? ops::rms_norm_rows_bf16 : ops::rms_norm_rows;
+    kernel(x, config_.hidden_size, count, config_.hidden_size, weight.const_data_ptr<float>(),
+           static_cast<float>(config_.rms_norm_eps), y, config_.hidden_size);
+  }
+  void embed_token(int32_t token, float* x) const {
+    const at::Tensor& table = model_.decoder().embed_VC;
+    const int64_t hidden = config_.hidden_size, at = token * hidden;
+    if (bf16_)
+      ops::widen_bf16_rows(static_cast<const ops::Bf16*>(table.const_data_ptr()) + at, hidden, x);
+    else
+      std::memcpy(x, table.const_data_ptr<float>() + at, hidden * sizeof(float));
+  }
+
+  void pack(PackedAdapter& to, const std::vector<AdapterPart>& parts) {
+    to.pack(parts);
+    adapter_floats_ = std::max(adapter_floats_, to.scratch_floats());
+  }
+
+  // A projection with its adapter, y = W x + b + B(scaling A x), rounded where linear_with_adapter rounds.
+  void project(const ops::PackedLinear& linear, const PackedAdapter& adapter, const float* x, int64_t begin,
+               int64_t count, float* y) {
+    linear.forward(x, count, y);
+    settle(y, count * linear.outputs());
+    if (adapter.empty()) return;
+    adapter.add(x, count, y, linear.outputs(), scratch_.adapter.data() + begin * adapter_floats_);
+    settle(y, count * linear.outputs());
   }
 
   void reserve(Slab& slab, int64_t positions) const {
@@ -124,40 +192,43 @@ class CpuBackend : public DecodeBackend {
   void decode_block(std::span<const DecodeRow> rows, int64_t begin, int64_t end, float* logits) {
     const int64_t count = end - begin, hidden = config_.hidden_size;
     float* x = scratch_.x.data() + begin * hidden;
-    const float* embed = model_.decoder().embed_VC.data_ptr<float>();
     for (int64_t r = 0; r < count; ++r) {
       const DecodeRow& row = rows[begin + r];
-      std::memcpy(x + r * hidden, embed + row.token * hidden, hidden * sizeof(float));
+      embed_token(row.token, x + r * hidden);
       positions_[begin + r] = row.prompt_length + row.index;
     }
     for (int layer = 0; layer < config_.num_hidden_layers; ++layer) run_layer(rows, begin, count, layer, x);
     float* normed = scratch_.normed.data() + begin * hidden;
-    ops::rms_norm_rows(x, hidden, count, hidden, model_.decoder().norm_C.data_ptr<float>(),
-                       static_cast<float>(config_.rms_norm_eps), normed, hidden);
+    rms_norm(x, count, final_norm_, normed);
     head_.forward(normed, count, logits);
   }
 
   void run_layer(std::span<const DecodeRow> rows, int64_t begin, int64_t count, int layer, float* x) {
     const PackedLayer& w = layers_[layer];
     const int64_t hidden = config_.hidden_size, inner = config_.intermediate_size, width = qkv_width();
-    const float eps = static_cast<float>(config_.rms_norm_eps);
     float* normed = scratch_.normed.data() + begin * hidden;
     float* qkv = scratch_.qkv.data() + begin * width;
     float* projected = scratch_.projected.data() + begin * hidden;
 
-    ops::rms_norm_rows(x, hidden, count, hidden, w.input_norm.data_ptr<float>(), eps, normed, hidden);
-    w.qkv.forward(normed, count, qkv);
+    rms_norm(x, count, w.input_norm, normed);
+    project(w.qkv, w.qkv_adapter, normed, begin, count, qkv);
     attend(rows, begin, count, layer, qkv);
-    w.o.forward(scratch_.mixed.data() + begin * q_width_, count, projected);
-    ops::add_rows(x, projected, count * hidden, x);
+    project(w.o, w.o_adapter, scratch_.mixed.data() + begin * q_width_, begin, count, projected);
+    add_projected(projected, count * hidden, x);
 
     float* gate_up = scratch_.gate_up.data() + begin * 2 * inner;
     float* activated = scratch_.activated.data() + begin * inner;
-    ops::rms_norm_rows(x, hidden, count, hidden, w.post_attention_norm.data_ptr<float>(), eps, normed, hidden);
-    w.gate_up.forward(normed, count, gate_up);
-    ops::silu_mul_rows(gate_up, 2 * inner, gate_up + inner, 2 * inner, count, inner, activated, inner);
-    w.down.forward(activated, count, projected);
-    ops::add_rows(x, projected, count * hidden, x);
+    rms_norm(x, count, w.post_attention_norm, normed);
+    project(w.gate_up, w.gate_up_adapter, normed, begin, count, gate_up);
+    const auto silu_mul = bf16_ ? ops::silu_mul_rows_bf16 : ops::silu_mul_rows;
+    silu_mul(gate_up, 2 * inner, gate_up + inner, 2 * inner, count, inner, activated, inner);
+    project(w.down, w.down_adapter, activated, begin, count, projected);
+    add_projected(projected, count * hidden, x);
+  }
+
+  void add_projected(const float* projected, int64_t count, float* x) const {
+    ops::add_rows(x, projected, count, x);
+    settle(x, count);
   }
 
   // Rotates q and k in place, appends k and v to each row's slab, and attends over prefix and own positions.
@@ -167,6 +238,7 @@ class CpuBackend : public DecodeBackend {
     // Query and key heads lie side by side in the merged projection.
     ops::rope_rows(qkv, width, count, config_.num_attention_heads + config_.num_key_value_heads, head_dim,
                    positions_.data() + begin, cos, sin, qkv, width);
+    settle(qkv, count * width);
     for (int64_t r = 0; r < count; ++r) {
       const DecodeRow& row = rows[begin + r];
       const Slab& own = slots_[row.slot];
@@ -178,18 +250,22 @@ class CpuBackend : public DecodeBackend {
                            .own = {layer_data(own, layer), own.capacity, row.index + 1}};
     }
     const float scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim)));
+    float* mixed = scratch_.mixed.data() + begin * q_width_;
     ops::attend_rows_cached(layout_, config_.num_attention_heads, scale, qkv, width,
-                            std::span(views_).subspan(begin, count), scratch_.mixed.data() + begin * q_width_,
-                            q_width_);
+                            std::span(views_).subspan(begin, count), mixed, q_width_);
+    settle(mixed, count * q_width_);
   }
 
   const Model& model_;
   const TextConfig& config_;
+  const bool bf16_;
   const int64_t max_prefill_tokens_;
   const ops::KvLayout layout_;
   const int64_t q_width_, kv_width_, own_capacity_;
   std::vector<PackedLayer> layers_;
   ops::PackedLinear head_;
+  at::Tensor final_norm_;  // float32
+  int64_t adapter_floats_ = 0;  // scratch of one row
   std::vector<Slab> prefixes_, slots_;
   std::vector<ops::KvView> views_;
   std::vector<int64_t> positions_;

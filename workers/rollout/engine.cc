@@ -33,7 +33,8 @@ struct Row {
 
 std::unique_ptr<DecodeBackend> make_backend(const Model& model, const SamplingParams& params,
                                             const EngineOptions& options) {
-  const bool raw = model.device().is_cpu() && model.dtype() == at::kFloat && options.backend == EngineBackend::kAuto;
+  const bool known = model.dtype() == at::kFloat || model.dtype() == at::kBFloat16;
+  const bool raw = model.device().is_cpu() && known && options.backend == EngineBackend::kAuto;
   return raw ? make_cpu_backend(model, params, options) : make_tensor_backend(model, params, options);
 }
 
@@ -256,6 +257,11 @@ void Engine::cancel(uint64_t id) {
 void Engine::weights_changed() {
   PROSODIA_CHECK(idle(), "{} groups in flight: no response may mix weight versions", impl_->groups.size());
   impl_->backend->weights_changed();
+}
+
+void Engine::adapter_changed() {
+  PROSODIA_CHECK(idle(), "{} groups in flight: no response may mix weight versions", impl_->groups.size());
+  impl_->backend->adapter_changed();
 }
 
 uint64_t Engine::decoded_tokens() const { return impl_->decoded_tokens; }

@@ -3,8 +3,8 @@
 //
 // A group's prompt (audio included) runs once; its keys and values lie in one slab that all the group's rows read. Each
 // row owns a slab for its response. Rows come and go independently: a finished row is refilled from the oldest waiting
-// group at the next step. CPU fp32 models run on raw kernels (merged QKV and gate-up weights, no allocation per token);
-// any other dtype or device takes a slower path on tensors.
+// group at the next step. CPU models in float32 and bfloat16 run on raw kernels (merged QKV and gate-up weights, no
+// allocation per token); any other dtype or device takes a slower path on tensors.
 //
 // Log-probs are those of the full distribution softmax(logits / temperature), before suppression, top_k and top_p: what
 // the learner recomputes.
@@ -37,8 +37,8 @@ struct SamplingParams {
 };
 
 enum class EngineBackend {
-  kAuto,     // raw kernels for fp32 CPU models, tensors otherwise
-  kTensors,  // tensors always: the path of bf16 and GPU models
+  kAuto,     // raw kernels for CPU models, tensors otherwise
+  kTensors,  // tensors always: the path of GPU models
 };
 
 struct EngineOptions {
@@ -86,6 +86,7 @@ class Engine {
   void cancel(uint64_t id);
   // Call after the model's tensors were written; requires idle(), because no response may mix versions.
   void weights_changed();
+  void adapter_changed();  // the same when only the adapter's tensors were written: repacks those alone
 
   uint64_t decoded_tokens() const;  // since construction
   uint64_t decode_steps() const;

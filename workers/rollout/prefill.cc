@@ -32,7 +32,7 @@ void run_batch(const Model& model, std::span<const PrefillItem> items, size_t fi
            v_TGD.narrow(0, segment.begin, length).contiguous());
     }
   };
-  const at::Tensor hidden = model.hidden(batch, observer);
+  const at::Tensor hidden = model.hidden(batch, {.kv = observer, .stage = nullptr});
   const at::Tensor rows = at::tensor(last_rows, at::kLong).to(hidden.device());
   const at::Tensor logits = model.logits(hidden.index_select(0, rows)).to(at::kCPU, at::kFloat).contiguous();
   const auto vocab = static_cast<size_t>(logits.size(1));

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "workers/model/lora_linear.h"
 #include "workers/model/model_parts.h"
 #include "workers/rollout/prefill.h"
 
@@ -54,6 +55,7 @@ class TensorBackend : public DecodeBackend {
 
   void release_prefix(int prefix) override { prefixes_[prefix].clear(); }
   void weights_changed() override {}  // reads the model's tensors directly
+  void adapter_changed() override {}
 
   void decode(std::span<const DecodeRow> rows, float* logits_RV) override {
     const at::NoGradGuard no_grad;
@@ -114,14 +116,18 @@ class TensorBackend : public DecodeBackend {
     const auto split = [&](const at::Tensor& y) { return y.view({max_rows_, -1, config_.head_dim}); };
     const ops::RopeTable& rope = model_.rope_table();
     at::Tensor h = ops::rms_norm(x_RC, w.input_norm_C, config_.rms_norm_eps);
-    const at::Tensor q = ops::rope(split(ops::linear(h, w.q_QC, w.q_bias_Q)), step.positions_cpu, rope);
-    const at::Tensor k = ops::rope(split(ops::linear(h, w.k_KC, w.k_bias_K)), step.positions_cpu, rope);
-    const at::Tensor v = split(ops::linear(h, w.v_KC, w.v_bias_K));
+    const at::Tensor q =
+        ops::rope(split(linear_with_adapter(h, w.q_QC, w.q_bias_Q, w.q_lora)), step.positions_cpu, rope);
+    const at::Tensor k =
+        ops::rope(split(linear_with_adapter(h, w.k_KC, w.k_bias_K, w.k_lora)), step.positions_cpu, rope);
+    const at::Tensor v = split(linear_with_adapter(h, w.v_KC, w.v_bias_K, w.v_lora));
     caches_[layer].k.index_put_({step.slots, step.positions}, k);
     caches_[layer].v.index_put_({step.slots, step.positions}, v);
-    const at::Tensor x = x_RC + ops::linear(attend(q, caches_[layer], step), w.o_CQ);
+    const at::Tensor x = x_RC + linear_with_adapter(attend(q, caches_[layer], step), w.o_CQ, w.o_lora);
     h = ops::rms_norm(x, w.post_attention_norm_C, config_.rms_norm_eps);
-    return x + ops::linear(ops::silu_mul(ops::linear(h, w.gate_IC), ops::linear(h, w.up_IC)), w.down_CI);
+    const at::Tensor gate = linear_with_adapter(h, w.gate_IC, w.gate_lora);
+    const at::Tensor up = linear_with_adapter(h, w.up_IC, w.up_lora);
+    return x + linear_with_adapter(ops::silu_mul(gate, up), w.down_CI, w.down_lora);
   }
 
   // [slots, heads * head_dim]; softmax in float32.

@@ -2,13 +2,15 @@
 
 #include <algorithm>
 
-#include "workers/model/model.h"
 #include "workers/model/weights.h"
 
 namespace prosodia {
 
-WeightFetcher::WeightFetcher(Model& model, const WeightFetcherOptions& options)
-    : model_(model), options_(options), digest_(digest_weights(pack_weights(model))), pause_(options.retry_min) {}
+WeightFetcher::WeightFetcher(PolicyWeights weights, const WeightFetcherOptions& options)
+    : weights_(std::move(weights)),
+      options_(options),
+      digest_(digest_weights(weights_.pack())),
+      pause_(options.retry_min) {}
 
 Result<std::vector<std::byte>> WeightFetcher::download(PolicyVersion version, const Digest& digest,
                                                        const std::string& endpoint) {
@@ -33,7 +35,7 @@ Status WeightFetcher::fetch(PolicyVersion version, const Digest& digest, const s
   }
   pause_ = options_.retry_min;
   next_try_ = {};
-  PROSODIA_TRY(unpack_weights(*bytes, model_));
+  PROSODIA_TRY(weights_.unpack(*bytes));
   digest_ = digest;
   return {};
 }

@@ -13,10 +13,9 @@
 #include "data/base/digest.h"
 #include "data/base/ids.h"
 #include "orchestrator/protocol/bulk.h"
+#include "workers/model/policy_weights.h"
 
 namespace prosodia {
-
-class Model;
 
 struct WeightFetcherOptions {
   std::chrono::milliseconds timeout{10'000};
@@ -26,7 +25,7 @@ struct WeightFetcherOptions {
 
 class WeightFetcher {
  public:
-  WeightFetcher(Model& model, const WeightFetcherOptions& options);
+  WeightFetcher(PolicyWeights weights, const WeightFetcherOptions& options);
 
   bool holds(const Digest& digest) const { return digest == digest_; }
   // True when a failed fetch's pause is over. Time comes from the caller.
@@ -35,11 +34,12 @@ class WeightFetcher {
   // may be gone for good. kStale: it no longer has the version. kInvalidInput: the version is of another model; do not
   // retry.
   Status fetch(PolicyVersion version, const Digest& digest, const std::string& endpoint);
+  bool only_adapter() const { return weights_.only_adapter(); }  // what fetch() writes
 
  private:
   Result<std::vector<std::byte>> download(PolicyVersion version, const Digest& digest, const std::string& endpoint);
 
-  Model& model_;
+  PolicyWeights weights_;
   const WeightFetcherOptions options_;
   Digest digest_;  // of the weights now in the model
   std::string endpoint_;

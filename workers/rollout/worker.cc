@@ -30,12 +30,12 @@ struct Lease {
 class RolloutWorker {
  public:
   RolloutWorker(const RolloutWorkerOptions& options, protocol::WorkerClient& client, Model& model,
-                const Processor& processor, const SamplingParams& sampling)
+                PolicyWeights weights, const Processor& processor, const SamplingParams& sampling)
       : options_(options),
         client_(client),
         processor_(processor),
         engine_(model, sampling, options.engine),
-        fetcher_(model, {options.weights_timeout, options.retry_min, options.retry_max, options.credentials}) {}
+        fetcher_(std::move(weights), {options.weights_timeout, options.retry_min, options.retry_max, options.credentials}) {}
 
   Status run() {
     while (!options_.stop_requested()) {
@@ -122,7 +122,10 @@ class RolloutWorker {
     const TaskRollout wanted = oldest->task;
     const Status status = fetcher_.fetch(wanted.policy_version, wanted.weights_digest, wanted.weights_endpoint);
     if (status) {
-      engine_.weights_changed();
+      if (fetcher_.only_adapter())
+        engine_.adapter_changed();
+      else
+        engine_.weights_changed();
       spdlog::info("policy version {} loaded ({})", wanted.policy_version, wanted.weights_digest.short_hex());
       return {};
     }
@@ -193,7 +196,8 @@ Status run_rollout_worker(const RolloutWorkerOptions& options, protocol::WorkerC
   PROSODIA_ASSIGN(const auto model, load_model(options.model_dir, options.model));
   PROSODIA_ASSIGN(const auto processor, Processor::load(options.model_dir, std::make_shared<AudioStore>()));
   const SamplingParams sampling = complete_sampling(options.sampling, model->config(), *processor);
-  return RolloutWorker(options, client, *model, *processor, sampling).run();
+  PROSODIA_ASSIGN(PolicyWeights weights, PolicyWeights::create(*model, options.freeze));
+  return RolloutWorker(options, client, *model, std::move(weights), *processor, sampling).run();
 }
 
 }  // namespace prosodia

@@ -24,6 +24,7 @@
 
 #include "data/base/status.h"
 #include "orchestrator/protocol/worker_client.h"
+#include "workers/model/freeze.h"
 #include "workers/model/load.h"
 #include "workers/rollout/engine.h"
 
@@ -33,6 +34,7 @@ struct RolloutWorkerOptions {
   std::filesystem::path model_dir;    // the initial model; every version has its shapes
   std::filesystem::path dataset_dir;  // what relative audio paths of a row are relative to
   ModelOptions model;
+  FreezeSpec freeze;        // the learner's: what it freezes does not travel
   SamplingParams sampling;  // stop_ids and suppressed_ids are filled in when empty
   EngineOptions engine;
   protocol::CredentialsPtr credentials;               // for the learner's weights port; nullptr = plaintext

@@ -27,6 +27,7 @@ struct Command {
   const char* usage;
   const char* summary;
   CommandFunction run;
+  const char* positional = nullptr;  // the option that a first argument without "--" stands for
 };
 
 std::span<const Command> commands();
@@ -46,6 +47,8 @@ Result<int> run_export(const Options&, const CommandContext&);
 Result<int> run_keygen(const Options&, const CommandContext&);
 Result<int> run_infer(const Options&, const CommandContext&);
 Result<int> run_report(const Options&, const CommandContext&);
+Result<int> run_doctor(const Options&, const CommandContext&);
+Result<int> run_replay(const Options&, const CommandContext&);
 Result<int> run_score(const Options&, const CommandContext&);
 
 }  // namespace prosodia::cli

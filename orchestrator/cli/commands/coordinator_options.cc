@@ -29,14 +29,18 @@ core::GateOptions gate_options(const Options& options) {
 
 }  // namespace
 
+core::PlanOptions plan_options(const Options& options) {
+  return {.seed = static_cast<uint64_t>(options.integer("seed")),
+          .total_steps = static_cast<uint64_t>(options.integer("max_steps")),
+          .prompts_per_step = static_cast<uint32_t>(options.integer("prompts_per_step")),
+          .num_generations = static_cast<uint32_t>(options.integer("num_generations")),
+          .lag = static_cast<uint32_t>(options.integer("lag"))};
+}
+
 Result<CoordinatorOptions> coordinator_options(const Options& options) {
   CoordinatorOptions coordinator;
   coordinator.run_dir = options.text("output_dir");
-  coordinator.run.plan = {.seed = static_cast<uint64_t>(options.integer("seed")),
-                          .total_steps = static_cast<uint64_t>(options.integer("max_steps")),
-                          .prompts_per_step = static_cast<uint32_t>(options.integer("prompts_per_step")),
-                          .num_generations = static_cast<uint32_t>(options.integer("num_generations")),
-                          .lag = static_cast<uint32_t>(options.integer("lag"))};
+  coordinator.run.plan = plan_options(options);
   coordinator.run.gate = gate_options(options);
   PROSODIA_ASSIGN(coordinator.run.config_digest, run_digest_of_config(options));
   coordinator.run.heartbeat_ms = static_cast<uint32_t>(options.integer("heartbeat_ms"));
@@ -51,6 +55,14 @@ Result<CoordinatorOptions> coordinator_options(const Options& options) {
   PROSODIA_ASSIGN(coordinator.credentials, role_credentials(options, protocol::Principal::kCoordinator));
   coordinator.tick_ms = std::clamp<int64_t>(options.integer("heartbeat_ms") / 4, 5, coordinator.tick_ms);
   coordinator.archive_steps = static_cast<uint64_t>(options.integer("archive_steps"));
+  if (const std::string& recorded = options.text("dataset_digest"); !recorded.empty()) {
+    PROSODIA_ASSIGN(const Digest found, digest_of_dataset(options.text("dataset")));
+    if (found.hex() != recorded)
+      return fail(ErrorCode::kInvalidInput,
+                  "{} has changed since the run was started (digest {}, config.ini has {}…). Next: put the original "
+                  "back, or start a new run in another --output_dir",
+                  options.text("dataset"), found.short_hex(), recorded.substr(0, 12));
+  }
   PROSODIA_ASSIGN(const auto samples, read_dataset(options.text("dataset")));
   for (const Sample& sample : samples) {
     nlohmann::json row = sample.row;

@@ -3,9 +3,12 @@
 
 #include <charconv>
 #include <cmath>
+#include <optional>
 
 #include "orchestrator/cli/commands/command.h"
+#include "workers/model/adapter_merge.h"
 #include "workers/model/export.h"
+#include "workers/model/model.h"
 
 namespace prosodia::cli {
 namespace {
@@ -26,6 +29,22 @@ Result<uint64_t> parse_size(const std::string& text) {
   return fail(ErrorCode::kUsage, "--max_shard_size '{}': expected a size such as 200MB, 5GB or 4GiB", text);
 }
 
+// The folder of the weights and the adapter on it, if any.
+struct AdapterChoice {
+  std::filesystem::path base, adapter;
+};
+Result<AdapterChoice> choose_adapter(const Options& options, const std::string& model) {
+  const std::filesystem::path named = options.text("adapter");
+  if (!is_adapter_dir(model)) return AdapterChoice{model, named};
+  if (!named.empty())
+    return fail(ErrorCode::kUsage, "{} is an adapter already; --adapter {} would be a second one", model,
+                named.string());
+  PROSODIA_TRY(check_checkpoint(model));
+  if (!options.text("base_model").empty()) return AdapterChoice{options.text("base_model"), model};
+  PROSODIA_ASSIGN(const std::filesystem::path base, base_model_dir(model));
+  return AdapterChoice{base, model};
+}
+
 }  // namespace
 
 Result<int> run_export(const Options& options, const CommandContext&) {
@@ -36,7 +55,19 @@ Result<int> run_export(const Options& options, const CommandContext&) {
     export_options.dtype = options.text("dtype") == "bfloat16" ? DType::BF16 : DType::F32;
   PROSODIA_ASSIGN(export_options.max_shard_bytes, parse_size(options.text("max_shard_size")));
   export_options.base_model = options.text("base_model");
-  PROSODIA_ASSIGN(const ExportReport report, export_model(model, output_dir, export_options));
+  PROSODIA_ASSIGN(const AdapterChoice choice, choose_adapter(options, model));
+  if (!choice.adapter.empty() && !options.flag("merge")) {
+    PROSODIA_TRY(export_adapter(choice.adapter, choice.base, output_dir));
+    fmt::print("wrote {}: the adapter of {}\n", output_dir, choice.base.string());
+    return 0;
+  }
+  std::optional<AdapterMerge> merge;
+  if (!choice.adapter.empty()) {
+    if (model == choice.adapter) export_options.base_model.clear();  // it named the adapter's base
+    PROSODIA_ASSIGN(merge, AdapterMerge::open(choice.adapter));
+    export_options.edit = &*merge;
+  }
+  PROSODIA_ASSIGN(const ExportReport report, export_model(choice.base, output_dir, export_options));
   fmt::print("wrote {}: {} tensors, {:.1f} MB", output_dir, report.num_tensors,
              static_cast<double>(report.num_bytes) / 1e6);
   if (report.num_from_base > 0) fmt::print(", {} of them copied from {}", report.num_from_base, report.base.string());

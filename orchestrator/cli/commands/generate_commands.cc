@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#include "data/base/peak_memory.h"
 #include "data/corpus/dataset.h"
 #include "data/store/atomic_file.h"
 #include "data/store/fs.h"
@@ -124,8 +125,8 @@ Result<int> run_infer(const Options& options, const CommandContext& context) {
   PROSODIA_TRY(infer(*loaded.model, *loaded.processor, samples, infer_options,
                      [&](size_t, const json& row) { return rows.put(row); }));
   PROSODIA_TRY(rows.close());
-  fmt::print(stderr, "infer: {} rows, {} responses each{}\n", samples.size(), infer_options.num_generations,
-             rows.destination());
+  fmt::print(stderr, "infer: {} rows, {} responses each, peak memory {:.3f} GB{}\n", samples.size(),
+             infer_options.num_generations, static_cast<double>(peak_memory_bytes()) / 1e9, rows.destination());
   return 0;
 }
 

@@ -20,9 +20,13 @@ namespace prosodia::cli {
 void configure_torch(const Options& options);
 
 ModelOptions model_options(const Options& options);
+// Of a command that trains. adopt_adapter(): before anything is read from them, the options of an adapter that training
+// goes on with take its values where the user gave none; kUsage for LoRA options that would have no effect.
+Result<Options> adopt_adapter(Options options);
+Result<ModelOptions> training_model_options(const Options& options);
 AdamWOptions adamw_options(const Options& options);
 Result<LrScheduleOptions> schedule_options(const Options& options);
-Result<std::vector<ModelPart>> frozen_parts(const Options& options);
+Result<FreezeSpec> freeze_spec(const Options& options);
 Result<GrpoOptions> grpo_options(const Options& options);
 SamplingParams sampling_params(const Options& options, bool greedy);  // the engine's callers add stops and suppressions
 

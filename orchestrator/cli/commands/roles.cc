@@ -4,18 +4,19 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <ctime>
 #include <functional>
 #include <thread>
 
+#include "data/base/number.h"
 #include "data/store/fs.h"
 #include "orchestrator/cli/commands/coordinator_options.h"
 #include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/cli/commands/role_keys.h"
 #include "orchestrator/cli/commands/run_config.h"
 #include "orchestrator/coordinator/coordinator.h"
+#include "orchestrator/coordinator/crash_plan.h"
 #include "orchestrator/launch/supervisor_line.h"
 #include "orchestrator/monitor/monitor_sinks.h"
 #include "orchestrator/protocol/worker_client.h"
@@ -97,6 +98,8 @@ Status coordinate(const Options& options, std::atomic<bool>& stop,
   PROSODIA_ASSIGN(const RunStatus before, inspect_run(posix_file_system(), coordinator.run_dir));
   PROSODIA_ASSIGN(const MonitorOptions monitor, monitor_options(options, before));
   PROSODIA_ASSIGN(const auto sink, open_monitor(posix_file_system(), monitor));
+  PROSODIA_ASSIGN(const auto crashing, crash_plan_from_environment(posix_file_system()));  // nullptr but in tests
+  coordinator.fs = crashing.get();
   PROSODIA_TRY(run_coordinator(coordinator, *sink, stop));
   PROSODIA_ASSIGN(const bool complete, report_if_complete(options));
   if (!complete) return fail(ErrorCode::kInternal, "the coordinator ended without completing the run");
@@ -108,7 +111,8 @@ Status roll_out(const Options& options, std::atomic<bool>& stop, const Line& lin
   RolloutWorkerOptions worker;
   worker.model_dir = options.text("model");
   worker.dataset_dir = fs::path(options.text("dataset")).parent_path();
-  worker.model = model_options(options);
+  PROSODIA_ASSIGN(worker.model, training_model_options(options));
+  PROSODIA_ASSIGN(worker.freeze, freeze_spec(options));
   worker.sampling = sampling_params(options, /*greedy=*/false);
   worker.engine.max_rows = static_cast<int>(options.integer("max_rows"));
   worker.stop_requested = [&stop] { return stop.load(); };
@@ -135,25 +139,6 @@ Status score_rewards(const Options& options, std::atomic<bool>& stop, const Line
 
 MpiOptions mpi_options(const Options& options) {
   return {.deadline = std::chrono::milliseconds(static_cast<int64_t>(options.real("collective_timeout_s") * 1000))};
-}
-
-Result<LearnerOptions> learner_options(const Options& options, std::atomic<bool>& stop) {
-  LearnerOptions learner;
-  learner.model_dir = options.text("model");
-  learner.checkpoint_dir = fs::path(options.text("output_dir")) / "checkpoints";
-  PROSODIA_ASSIGN(learner.grpo, grpo_options(options));
-  learner.grpo.dataset_dir = fs::path(options.text("dataset")).parent_path();
-  learner.reference_dir = options.text("ref_model");
-  learner.lag = options.integer("lag");
-  learner.max_steps = options.integer("max_steps");
-  learner.save_steps = options.integer("save_steps");
-  learner.save_total_limit = static_cast<int>(options.integer("save_total_limit"));
-  learner.model = model_options(options);
-  learner.weights.bulk.endpoint = fmt::format("tcp://{}:*", options.text("bind"));
-  PROSODIA_ASSIGN(learner.weights.bulk.credentials, role_credentials(options, protocol::Principal::kLearner));
-  learner.weights.bulk.allow_plaintext_network = options.flag("allow_plaintext_network");
-  learner.stop_requested = [&stop] { return stop.load(); };
-  return learner;
 }
 
 Status learn(const Options& options, std::atomic<bool>& stop, Collective& collective,
@@ -187,16 +172,34 @@ Result<RewardOptions> reward_options(const Options& options) {
     return fail(ErrorCode::kUsage, "--criteria_weights wants {} numbers, got {}", kNumCriteria, criteria.size());
   }
   for (size_t i = 0; i < kNumCriteria; ++i) {
-    const char* end = criteria[i].data() + criteria[i].size();
-    if (std::from_chars(criteria[i].data(), end, reward.weights.criteria[i]).ptr != end) {
-      return fail(ErrorCode::kUsage, "--criteria_weights: '{}' is not a number", criteria[i]);
-    }
+    const auto weight = parse_number(criteria[i]);
+    if (!weight) return fail(ErrorCode::kUsage, "--criteria_weights: '{}' is not a number", criteria[i]);
+    reward.weights.criteria[i] = *weight;
   }
   reward.trust = {.use_trust = options.flag("trust"),
                   .all_correct = options.real("trust_all_correct"),
                   .all_wrong = options.real("trust_all_wrong")};
   PROSODIA_TRY(validate(reward));
   return reward;
+}
+
+Result<LearnerOptions> learner_options(const Options& options, std::atomic<bool>& stop) {
+  LearnerOptions learner;
+  learner.model_dir = options.text("model");
+  learner.checkpoint_dir = fs::path(options.text("output_dir")) / "checkpoints";
+  PROSODIA_ASSIGN(learner.grpo, grpo_options(options));
+  learner.grpo.dataset_dir = fs::path(options.text("dataset")).parent_path();
+  learner.reference_dir = options.text("ref_model");
+  learner.lag = options.integer("lag");
+  learner.max_steps = options.integer("max_steps");
+  learner.save_steps = options.integer("save_steps");
+  learner.save_total_limit = static_cast<int>(options.integer("save_total_limit"));
+  PROSODIA_ASSIGN(learner.model, training_model_options(options));
+  learner.weights.bulk.endpoint = fmt::format("tcp://{}:*", options.text("bind"));
+  PROSODIA_ASSIGN(learner.weights.bulk.credentials, role_credentials(options, protocol::Principal::kLearner));
+  learner.weights.bulk.allow_plaintext_network = options.flag("allow_plaintext_network");
+  learner.stop_requested = [&stop] { return stop.load(); };
+  return learner;
 }
 
 Result<bool> report_if_complete(const Options& options) {

@@ -2,6 +2,8 @@
 
 #include "data/store/atomic_file.h"
 #include "data/store/fs.h"
+#include "data/store/model_identity.h"
+#include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/launch/layout.h"
 
 namespace prosodia::cli {
@@ -9,15 +11,23 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kPathOptions[] = {"model", "ref_model", "output_dir", "keys"};
+constexpr const char* kPathOptions[] = {"model", "adapter", "ref_model", "output_dir", "keys"};
 
 fs::path config_path(const Options& options) { return fs::path(options.text("output_dir")) / "config.ini"; }
 
 // "--seed 42 (the run has 7)" for each option that affects results and differs.
 std::vector<std::string> differences(const Options& now, const Options& before) {
   std::vector<std::string> lines;
+  const auto changed = [&](const char* digest, const char* what, const char* path) {
+    if (before.text(digest).empty() || before.text(digest) == now.text(digest)) return;
+    lines.push_back(fmt::format("the {} {} holds other data than when the run began ({} {}…, the run has {}…)", what,
+                                now.text(path), digest, now.text(digest).substr(0, 12),
+                                before.text(digest).substr(0, 12)));
+  };
+  changed("dataset_digest", "dataset", "dataset");
+  changed("model_digest", "model", "model");
   for (const OptionSpec& spec : option_table()) {
-    if (!(spec.commands & kTrain) || !spec.affects_result) continue;
+    if (!(spec.commands & kTrain) || !spec.affects_result || std::string_view(spec.name).ends_with("_digest")) continue;
     if (now.text(spec.name) != before.text(spec.name)) {
       lines.push_back(fmt::format("--{} {} (the run has {})", spec.name, now.text(spec.name), before.text(spec.name)));
     }
@@ -46,7 +56,7 @@ Result<Options> resolve_run_options(Options options) {
   if (datasets.size() != 1) return fail(ErrorCode::kUsage, "--dataset: train takes one file, got {}", datasets.size());
   options.set("dataset", fs::weakly_canonical(fs::absolute(datasets.front())).string());
   if (options.text("ref_model").empty()) options.set("ref_model", options.text("model"));
-  return options;
+  return adopt_adapter(std::move(options));
 }
 
 Status prepare_run_folder(const Options& options) {
@@ -67,12 +77,30 @@ Status prepare_run_folder(const Options& options) {
   return write_file_atomic(files, path, std::as_bytes(std::span(text.data(), text.size())));
 }
 
+Result<Digest> digest_of_dataset(const fs::path& file) {
+  PROSODIA_ASSIGN(const auto bytes, posix_file_system().read_file(file));
+  return DigestBuilder().add(std::span<const std::byte>(bytes)).finish();
+}
+
+Status record_input_digests(Options& options) {
+  PROSODIA_ASSIGN(const Digest dataset, digest_of_dataset(options.text("dataset")));
+  PROSODIA_ASSIGN(Digest model, model_identity(options.text("model")));
+  const std::string& reference = options.text("ref_model");
+  if (!reference.empty() && reference != options.text("model")) {
+    PROSODIA_ASSIGN(const Digest second, model_identity(reference));
+    model = DigestBuilder().add(model).add(second).finish();
+  }
+  options.set("dataset_digest", dataset.hex());
+  options.set("model_digest", model.hex());
+  return {};
+}
+
 Result<Digest> run_digest_of_config(const Options& options) {
-  DigestBuilder builder;
-  builder.add(options.result_digest(kTrain));
-  PROSODIA_ASSIGN(const auto dataset, posix_file_system().read_file(options.text("dataset")));
-  builder.add(std::span<const std::byte>(dataset));
-  return builder.finish();
+  if (!options.text("dataset_digest").empty() && !options.text("model_digest").empty())
+    return options.result_digest(kTrain);
+  Options filled = options;
+  PROSODIA_TRY(record_input_digests(filled));
+  return filled.result_digest(kTrain);
 }
 
 }  // namespace prosodia::cli

@@ -10,12 +10,20 @@ namespace prosodia::cli {
 // Makes paths absolute and fills in what depends on the machine, so that every process reads the same values.
 Result<Options> resolve_run_options(Options options);
 
+// Fills in dataset_digest and model_digest, so that the roles need not read dataset and model for it, and a folder is
+// not resumed with other input. Reads the whole dataset and model_identity's part of the model; `train` calls it once.
+Status record_input_digests(Options& options);
+
 // Creates the run folder and config.ini, or compares with the one that is there: kUsage naming the options that would
 // change the result of a run that has begun. Options that do not affect results may change; the file is then rewritten.
 Status prepare_run_folder(const Options& options);
 
-// Identity of the run's results: options that affect them, and the dataset's contents. Every role computes
-// it from config.ini; the coordinator refuses peers whose digest differs.
+// Identity of the run's results: options that affect them, the recorded digests of dataset and model among them. Every
+// role computes it from config.ini; the coordinator refuses peers whose digest differs. A hand-written configuration
+// without digests has them computed here.
 Result<Digest> run_digest_of_config(const Options& options);
+
+// BLAKE2b-256 of the file's bytes: what dataset_digest records.
+Result<Digest> digest_of_dataset(const std::filesystem::path& file);
 
 }  // namespace prosodia::cli

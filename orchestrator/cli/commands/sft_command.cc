@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "data/base/peak_memory.h"
 #include "orchestrator/cli/commands/command.h"
 #include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/cli/commands/mpirun.h"
@@ -39,13 +40,13 @@ Result<SftOptions> sft_options(const Options& options, const CommandContext& con
   sft.lr_scheduler_type = schedule.lr_scheduler_type;
   sft.warmup_ratio = schedule.warmup_ratio;
   sft.adamw = adamw_options(options);
-  PROSODIA_ASSIGN(sft.freeze, frozen_parts(options));
+  PROSODIA_ASSIGN(sft.freeze, freeze_spec(options));
   sft.seed = static_cast<uint64_t>(options.integer("seed"));
   sft.max_tokens_per_micro_batch = options.integer("token_budget");
   sft.save_steps = options.integer("save_steps");
   sft.save_total_limit = static_cast<int>(options.integer("save_total_limit"));
   sft.logging_steps = options.integer("logging_steps");
-  sft.model = model_options(options);
+  PROSODIA_ASSIGN(sft.model, training_model_options(options));
   sft.on_log = print_progress;
   sft.stop_requested = [&context] { return context.stop.load(); };
   return sft;
@@ -53,7 +54,9 @@ Result<SftOptions> sft_options(const Options& options, const CommandContext& con
 
 }  // namespace
 
-Result<int> run_sft(const Options& options, const CommandContext& context) {
+Result<int> run_sft(const Options& given, const CommandContext& context) {
+  PROSODIA_TRY(given.required("model"));
+  PROSODIA_ASSIGN(const Options options, adopt_adapter(given));
   const int ranks = static_cast<int>(options.integer("nproc_per_node"));
   const bool launched = launch::under_mpi_launcher();
   PROSODIA_ASSIGN(const SftOptions check, sft_options(options, context, ranks));
@@ -75,9 +78,10 @@ Result<int> run_sft(const Options& options, const CommandContext& context) {
     return finish_process(*collective, tl::unexpected(report.error()));
   }
   if (collective->rank() == 0) {
-    fmt::print("sft: {} steps{} in {:.1f} s, loss {:.4f} -> {:.4f}; wrote {}\n", report->steps,
+    fmt::print("sft: {} steps{} in {:.1f} s, loss {:.4f} -> {:.4f}, peak memory {:.3f} GB; wrote {}\n", report->steps,
                report->resumed_from > 0 ? fmt::format(" (resumed from {})", report->resumed_from) : "", report->seconds,
-               report->first_loss, report->last_loss, sft.output_dir.string());
+               report->first_loss, report->last_loss, static_cast<double>(peak_memory_bytes()) / 1e9,
+               sft.output_dir.string());
   }
   return 0;
 }

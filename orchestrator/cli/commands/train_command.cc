@@ -16,6 +16,7 @@
 #include "orchestrator/launch/signals.h"
 #include "orchestrator/launch/supervisor.h"
 #include "workers/model/config.h"
+#include "workers/model/model.h"
 
 namespace prosodia::cli {
 namespace {
@@ -29,8 +30,10 @@ using launch::Role;
 Status probe_inputs(const Options& options) {
   PROSODIA_TRY(grpo_options(options));
   PROSODIA_TRY(reward_options(options));
+  PROSODIA_TRY(training_model_options(options));
+  PROSODIA_ASSIGN(const fs::path base, base_model_dir(options.text("model")));
+  PROSODIA_TRY(ModelConfig::load(base));
   PROSODIA_TRY(check_network_options(options));
-  PROSODIA_TRY(ModelConfig::load(options.text("model")));
   PROSODIA_ASSIGN(const auto samples, read_dataset(options.text("dataset")));
   for (const Sample& sample : samples) {
     if (sample.solution.empty()) {
@@ -119,6 +122,7 @@ Result<int> run_under_mpi(Options options, const CommandContext& context, const 
   std::string verdict;  // an exit code for every rank, or nothing: go on
   if (world.rank() == 0) {
     prepared = probe_inputs(options);
+    if (prepared) prepared = record_input_digests(options);
     if (prepared) prepared = check_not_running(options);
     if (prepared) prepared = prepare_run_folder(options);
     if (prepared) {
@@ -134,22 +138,26 @@ Result<int> run_under_mpi(Options options, const CommandContext& context, const 
   verdict = world.broadcast_text(verdict);
   if (!prepared) return tl::unexpected(prepared.error());
   if (!verdict.empty()) return std::stoi(verdict);
+  for (const char* digest : {"dataset_digest", "model_digest"})
+    options.set(digest, world.broadcast_text(options.text(digest)));
   return run_mpi_role(options, context, world, *placement);
 }
 
 }  // namespace
 
 Result<int> run_train(const Options& given, const CommandContext& context) {
-  PROSODIA_ASSIGN(const Options options, resolve_run_options(given));
+  PROSODIA_ASSIGN(Options options, resolve_run_options(given));
   PROSODIA_ASSIGN(const Layout layout, launch::parse_layout(options.text("layout")));
   if (options.flag("dry_run")) {
     PROSODIA_TRY(probe_inputs(options));
+    PROSODIA_TRY(record_input_digests(options));
     print_plan(options, layout);
     fmt::print("{}", options.to_ini(kTrain));
     return 0;
   }
   if (launch::under_mpi_launcher()) return run_under_mpi(options, context, layout);
   PROSODIA_TRY(probe_inputs(options));
+  PROSODIA_TRY(record_input_digests(options));
   PROSODIA_TRY(check_not_running(options));
   PROSODIA_TRY(prepare_run_folder(options));
   PROSODIA_ASSIGN(const bool complete, report_if_complete(options));

@@ -31,7 +31,7 @@ fs::path directory(const char* variable) {
 }
 
 fs::path golden(const char* name) { return directory("PROSODIA_SOURCE_DIR") / "tests/golden/audio" / name; }
-fs::path shared(const char* name) { return directory("PROSODIA_SHARED_DIR") / name; }
+fs::path shared(const std::string& name) { return directory("PROSODIA_SHARED_DIR") / name; }
 
 template <class T>
 std::vector<T> values(const SafetensorsFile& file, const std::string& name) {
@@ -93,6 +93,40 @@ TEST(LogMelGolden, MatchesTransformersOnSpeech) {
   ASSERT_TRUE(file && clip);
   ASSERT_EQ(clip->samples.size(), 176000u);
   expect_equal_mel(**file, "jfk", clip->samples);
+}
+
+// As signed_mean of generate.py.
+double signed_mean(std::span<const float> values) {
+  double sum = 0;
+  for (size_t i = 0; i < values.size(); ++i) sum += noise_at(i, 0) < 0 ? -double{values[i]} : double{values[i]};
+  return sum / static_cast<double>(values.size());
+}
+
+// 48 kHz, some stereo, with foreign chunks before and behind the data: decoding, channel mean, resampling and log-mel
+// in a row.
+TEST(LogMelGolden, MatchesTransformersOnRavdessOriginals) {
+  if (!fs::exists(shared("speech/ravdess-raw"))) GTEST_SKIP() << "no real speech under PROSODIA_SHARED_DIR";
+  std::ifstream stream(golden("ravdess.json"));
+  const auto rows = nlohmann::json::parse(stream);
+  ASSERT_EQ(rows.size(), 4u);
+  for (const auto& row : rows) {
+    SCOPED_TRACE(row["file"].get<std::string>());
+    const auto clip = read_audio_file(shared("speech") / row["file"].get<std::string>());
+    ASSERT_TRUE(clip) << clip.error().message;
+    ASSERT_EQ(clip->samples.size(), row["samples"].get<size_t>());
+    EXPECT_NEAR(signed_mean(clip->samples), row["sample_signed_mean"].get<double>(), 1e-9);
+    const auto mel = LogMelExtractor().extract(clip->samples);
+    ASSERT_TRUE(mel) << mel.error().message;
+    ASSERT_EQ(mel->num_frames, row["frames"].get<int64_t>());
+    double mean = 0, mean_square = 0;
+    for (const float value : mel->values) {
+      mean += value / static_cast<double>(mel->values.size());
+      mean_square += double{value} * value / static_cast<double>(mel->values.size());
+    }
+    EXPECT_NEAR(mean, row["mel_mean"].get<double>(), 1e-6);
+    EXPECT_NEAR(mean_square, row["mel_mean_square"].get<double>(), 1e-6);
+    EXPECT_NEAR(signed_mean(mel->values), row["mel_signed_mean"].get<double>(), 1e-7);
+  }
 }
 
 TEST(LogMelGolden, FilterBankMatchesWhisper) {

@@ -1,6 +1,9 @@
-"""Writes mel.safetensors and resample.safetensors: run by hand in a venv with requirements.txt.
+"""Writes mel.safetensors, resample.safetensors and, given the shared speech, ravdess.json: run by hand in a venv with
+requirements.txt.
 
     python generate.py [SHARED_SPEECH_DIR]
+
+RAVDESS may not be copied, so ravdess.json holds only a few sums over each file's samples and log-mel; compare.py compares the values.
 
 The test signals are integer arithmetic (signals.h has the same in C++), so both sides see the same bits. Each mel case
 stores a choice of frames of two outputs of transformers' WhisperFeatureExtractor(feature_size=128, chunk_length=300):
@@ -76,6 +79,25 @@ def mel_tensors(extractor, name, x, frames, out):
     out[f"{name}/num_frames"] = np.asarray([num_frames], dtype=np.int64)
 
 
+def signed_mean(values):
+    """A mean with the pseudo-random signs of noise(): unlike a plain one it notices values that changed places."""
+    values = values.astype(np.float64).ravel()
+    return float((values * np.where(noise(len(values), 0) < 0, -1.0, 1.0)).mean())
+
+
+def ravdess_sums(extractor, speech):
+    for path in sorted((speech / "ravdess-raw").rglob("*.wav")):
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        mono = soxr.resample(samples.mean(axis=1), rate, 16000, quality="HQ")
+        padded = np.zeros(BUFFER, dtype=np.float32)
+        padded[: len(mono)] = mono
+        frames = -(-len(mono) // 160)
+        mel = extractor._np_extract_fbank_features(padded[None], "cpu")[0][:, :frames]
+        yield {"file": str(path.relative_to(speech)), "samples": len(mono), "frames": frames, "sample_signed_mean": signed_mean(mono),
+               "mel_mean": float(mel.mean(dtype=np.float64)), "mel_mean_square": float((mel.astype(np.float64) ** 2).mean()),
+               "mel_signed_mean": signed_mean(mel)}
+
+
 def main():
     speech = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     torch.set_num_threads(1)
@@ -84,6 +106,8 @@ def main():
     for name, kind, n in CASES:
         mel_tensors(extractor, name, signal(kind, n), None, tensors)
     if speech:
+        rows = ",\n".join(json.dumps(row) for row in ravdess_sums(extractor, speech))
+        (OUT / "ravdess.json").write_text(f"[\n{rows}\n]\n")
         mel_tensors(extractor, "jfk", soundfile.read(speech / "jfk-16k.wav", dtype="float32")[0], 16, tensors)
     meta = {"torch": torch.__version__, "transformers": transformers.__version__, "soxr": soxr.__version__,
             "cases": json.dumps([{"name": n, "signal": k, "samples": s} for n, k, s in CASES])}

@@ -12,6 +12,7 @@ import json
 import random
 import shutil
 import sys
+import unicodedata
 from pathlib import Path
 
 import tokenizers
@@ -58,11 +59,26 @@ PHRASES = ["'s", "'S", "'ll", "'LL", "'ve", "'Re", "'ſ", "'d", " 't", "don't", 
            "<|endoftext|>", "The speaker's", "naïve café", "1,234.5", "http://a.b/c?d=e&f", "__init__", "\t\tif (x) {\n"]
 
 
+SENTENCES = ["Wie geht es Ihnen? Straße, Grüße.", "¿Cómo está usted? ¡Qué alegría!", "Ça va très bien, merci. L'été à Nîmes", "Как дела? Всё хорошо.",
+             "今天天气很好，我很高兴。", "今日はとても嬉しいです。カタカナ", "오늘은 기분이 좋아요.", "كيف حالك؟ أنا بخير", "מה שלומך? טוב מאוד", "आप कैसे हैं? मैं ठीक हूँ।",
+             "สวัสดีครับ วันนี้ดีใจมาก", "Xin chào, bạn khỏe không?", "Πώς είσαι; Πολύ καλά.", "როგორ ხარ?", "Ինչպե՞ս ես", "እንዴት ነህ?", "ဘယ်လိုလဲ", "கண்டேன் தமிழ்", "ආයුබෝවන්",
+             "İstanbul'da güneş ılık", "Zażółć gęślą jaźń", "Příliš žluťoučký kůň", "ᚠᛇᚻ᛫ᛒᛦᚦ", "𐌰𐌱𐌲", "ꙮ ѿ"]
+# Planes 0 to 2 and the edges of the rest; half of the draws below U+3000, where most scripts are.
+RANGES = [(0x80, 0x3000), (0x80, 0x3000), (0x3000, 0xD800), (0xE000, 0x10000), (0x10000, 0x20000), (0x20000, 0x30000), (0xE0000, 0x110000)]
+
+
 def random_text(rng):
     parts = []
     for _ in range(rng.randrange(1, 9)):
-        if rng.random() < 0.35:
+        choice = rng.random()
+        if choice < 0.3:
             parts.append(rng.choice(PHRASES))
+        elif choice < 0.4:
+            sentence = rng.choice(SENTENCES)
+            parts.append(sentence if rng.random() < 0.5 else unicodedata.normalize("NFD", sentence[rng.randrange(len(sentence)):]))
+        elif choice < 0.5:
+            begin, end = rng.choice(RANGES)
+            parts.append("".join(chr(rng.randrange(begin, end)) for _ in range(rng.randrange(1, 5))))
         else:
             alphabet = rng.choice(ALPHABETS)
             parts.append("".join(rng.choice(alphabet) for _ in range(rng.randrange(1, 7))))

@@ -115,6 +115,29 @@ TEST_F(ClipTest, EveryFormatRateAndChannelCountBecomesMono16k) {
   }
 }
 
+// Opus codes at 8, 12, 16, 24 or 48 kHz only, and libsndfile may be built without it.
+TEST_F(ClipTest, OpusBecomesMono16k) {
+  constexpr int kOpus = SF_FORMAT_OGG | SF_FORMAT_OPUS;
+  SF_INFO probe{.samplerate = 48000, .channels = 1, .format = kOpus};
+  if (!sf_format_check(&probe)) GTEST_SKIP() << "this libsndfile has no Opus";
+  for (const int rate : {8000, 24000, 48000}) {
+    for (const int channels : {1, 2}) {
+      SCOPED_TRACE(std::to_string(rate) + " Hz, channels " + std::to_string(channels));
+      const auto clip = read_audio_file(write_tone("a.opus", kOpus, rate, channels));
+      ASSERT_TRUE(clip) << clip.error().message;
+      EXPECT_NEAR(static_cast<double>(clip->samples.size()), 8000.0, 400.0);
+      EXPECT_NEAR(tone_amplitude(*clip), channels == 1 ? 0.25 : 0.375, 0.02);
+    }
+  }
+}
+
+TEST_F(ClipTest, AbsurdAmplitudesAreRefused) {
+  std::vector<float> samples(3000, 0.1f);
+  samples[1234] = -3e38f;
+  const auto path = write_samples("loud.wav", SF_FORMAT_WAV | SF_FORMAT_FLOAT, 8000, 1, samples);
+  expect_invalid(read_audio_file(path), "loud.wav", "1234");
+}
+
 TEST_F(ClipTest, Pcm16IsScaledByExactly32768) {
   SF_INFO info{};
   info.samplerate = 16000;
@@ -191,6 +214,21 @@ TEST_F(ClipTest, AbsurdHeadersAreRefused) {
   wide.replace(22, 2, std::string("\xC8\x00", 2));  // 200 channels
   wide.replace(32, 2, std::string("\x90\x01", 2));  // block align
   expect_invalid(decode_audio(bytes_of(wide), "wide.wav"), "wide.wav", "");
+}
+
+// Many channels, odd rates, and a rate ratio without a small fraction.
+TEST_F(ClipTest, OddRatesAndManyChannelsAreRead) {
+  for (const auto& [rate, channels] : std::vector<std::pair<int, int>>{
+           {11025, 6}, {22050, 8}, {15999, 1}, {96000, 2}, {192000, 1}, {1000, 1}, {16000, 64}}) {
+    SCOPED_TRACE(std::to_string(rate) + " Hz, channels " + std::to_string(channels));
+    const auto frames = static_cast<size_t>(rate) / 2;
+    const auto clip =
+        read_audio_file(write_samples("odd.wav", SF_FORMAT_WAV | SF_FORMAT_FLOAT, rate, channels,
+                                      std::vector<float>(frames * static_cast<size_t>(channels), 0.125f)));
+    ASSERT_TRUE(clip) << clip.error().message;
+    EXPECT_EQ(clip->samples.size(), static_cast<size_t>(std::ceil(static_cast<double>(frames) * 16000 / rate)));
+    EXPECT_NEAR(clip->samples[clip->samples.size() / 2], 0.125f, 1e-4);
+  }
 }
 
 TEST_F(ClipTest, RandomDamageNeverCrashes) {

@@ -5,14 +5,19 @@
 #include "data/base/bytes.h"
 #include "data/base/crc32c.h"
 #include "data/base/digest.h"
+#include "data/base/exit_code.h"
 #include "data/base/ids.h"
+#include "data/base/markup.h"
+#include "data/base/number.h"
 #include "data/base/philox.h"
 #include "data/base/status.h"
 
 namespace prosodia {
 namespace {
 
-std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
+std::span<const std::byte> bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
 
 // Known answers from the reference implementation's kat_vectors (Random123).
 TEST(Philox, MatchesReferenceVectors) {
@@ -87,6 +92,32 @@ TEST(Status, CarriesMessageAndExitCode) {
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().message, "a.jsonl:3: bad");
   EXPECT_EQ(exit_code(status.error().code), 3);
+}
+
+TEST(Status, ExitCodesComeBackAsErrors) {
+  EXPECT_EQ(error_code_of_exit(0), std::nullopt);
+  for (const ErrorCode code : {ErrorCode::kUsage, ErrorCode::kInvalidInput, ErrorCode::kUnavailable,
+                               ErrorCode::kStorage, ErrorCode::kInterrupted}) {
+    EXPECT_EQ(error_code_of_exit(exit_code(code)), code) << name(code);
+  }
+  EXPECT_EQ(error_code_of_exit(exit_code(ErrorCode::kCorruption)), ErrorCode::kStorage);
+  EXPECT_EQ(error_code_of_exit(137), ErrorCode::kUnavailable);
+}
+
+TEST(Number, IsTheWholeTextOrNothing) {
+  EXPECT_EQ(parse_number("-2.5e-3"), -2.5e-3);
+  for (const char* bad : {"", " 1", "1 ", "1x", "nan", "inf", "1e999", "0x10", "--1"})
+    EXPECT_FALSE(parse_number(bad)) << bad;
+  EXPECT_EQ(parse_integer("-12"), -12);
+  EXPECT_EQ(parse_integer<uint64_t>("18446744073709551615"), UINT64_MAX);
+  for (const char* bad : {"", "1.5", "12a", "9223372036854775808"}) EXPECT_FALSE(parse_integer(bad)) << bad;
+  EXPECT_FALSE(parse_integer<uint64_t>("-1"));
+}
+
+TEST(Markup, EscapesWhatHtmlAndAttributesNeed) {
+  EXPECT_EQ(escape_markup("<a href=\"x\">Tom & 'Jerry'</a>"),
+            "&lt;a href=&quot;x&quot;&gt;Tom &amp; &#39;Jerry&#39;&lt;/a&gt;");
+  EXPECT_EQ(escape_markup("ä 100 %"), "ä 100 %");
 }
 
 TEST(Ids, AreDistinctTypesAndPrint) {

@@ -19,8 +19,8 @@ fs::path fresh_dir(const std::string& name) {
   return dir;
 }
 
-std::vector<protocol::StepBatch> batches(uint64_t first, size_t count) {
-  std::vector<protocol::StepBatch> out;
+std::vector<ArchivedStep> batches(uint64_t first, size_t count) {
+  std::vector<ArchivedStep> out;
   for (size_t i = 0; i < count; ++i) {
     protocol::StepBatch batch = protocol::testing::step_batch();
     batch.replay = false;
@@ -32,7 +32,8 @@ std::vector<protocol::StepBatch> batches(uint64_t first, size_t count) {
       for (auto& score : batch.groups[g].reward.responses) score.detail.clear();
     }
     batch.batch_digest = protocol::digest_of(batch.groups);
-    out.push_back(std::move(batch));
+    const Digest weights = DigestBuilder().add(batch.step.value).finish();
+    out.push_back({std::move(batch), 0.1 * static_cast<double>(first + i), weights});
   }
   return out;
 }
@@ -49,7 +50,11 @@ TEST(Archive, SegmentsComeBackBitForBit) {
   const auto read = read_segment(segments->at(0).path);
   ASSERT_TRUE(read) << read.error().message;
   ASSERT_EQ(read->size(), 3u);
-  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(protocol::encode(read->at(i)), protocol::encode(written[i]));
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(protocol::encode(read->at(i).batch), protocol::encode(written[i].batch));
+    EXPECT_EQ(read->at(i).loss, written[i].loss);
+    EXPECT_EQ(read->at(i).weights, written[i].weights);
+  }
 }
 
 TEST(Archive, GapsOtherFilesAndLeftoversDoNotCount) {
@@ -76,7 +81,7 @@ TEST(Archive, DamagedAndForeignFilesAreErrors) {
   {
     auto foreign = Hdf5File::create(file);
     ASSERT_TRUE(foreign);
-    ASSERT_TRUE(foreign->put("/format", std::vector<uint64_t>{1}));
+    ASSERT_TRUE(foreign->put("/format", std::vector<uint64_t>{2}));
     ASSERT_TRUE(foreign->close());
   }
   const auto refused = read_segment(file);

@@ -129,6 +129,8 @@ TEST(Coordinator, SecondCoordinatorInARunFolderIsRefusedByItsLock) {
   std::filesystem::remove_all(folder);
   auto lock = lock_run(posix_file_system(), folder);
   ASSERT_TRUE(lock) << lock.error().message;
+  EXPECT_EQ(std::filesystem::status(folder).permissions() & std::filesystem::perms::others_all,
+            std::filesystem::perms::none);
   const auto second = lock_run(posix_file_system(), folder);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code, ErrorCode::kUnavailable);

@@ -150,11 +150,32 @@ TEST_F(GrpoStepTest, RaisesTheReward) {
 }
 
 TEST_F(GrpoStepTest, AFrozenTowerIsEncodedOnceWithTheSameBits) {
-  options_.freeze = {ModelPart::kAudioTower, ModelPart::kProjector};
+  options_.freeze = value_of(FreezeSpec::parse("audio_tower,projector"));
   const auto cached = trainer(options_);
   const auto open = trainer(
       {options_.loss, options_.advantage, options_.schedule, options_.adamw, {}, 1.0, 1, 8192, options_.dataset_dir});
-  EXPECT_EQ(value_of(cached.trainer->step(batch())).loss, value_of(open.trainer->step(batch())).loss);
+  const GrpoOutcome from_cache = value_of(cached.trainer->step(batch())),
+                    encoded = value_of(open.trainer->step(batch()));
+  EXPECT_EQ(from_cache.loss, encoded.loss);
+  EXPECT_EQ(metric(from_cache, "entropy"), metric(encoded, "entropy"));
+  EXPECT_LE(metric(from_cache, "sampling/sampling_logp_difference/max"), 1e-5) << "the engine encoded the clips itself";
+  // Two clips: the reference's pass encodes them, the policy's finds them; from then on both find them.
+  EXPECT_EQ(cached.trainer->audio_cache_hits(), 2);
+  value_of(cached.trainer->step(batch(1, 1)));
+  EXPECT_EQ(cached.trainer->audio_cache_hits(), 6);
+  EXPECT_EQ(open.trainer->audio_cache_hits(), 0);
+}
+
+// Sampling and learning run the same bits in bfloat16 too.
+TEST_F(GrpoStepTest, Bf16RecomputesWhatSamplingRecorded) {
+  const auto reference = value_of(load_model(dir_.path(), {.dtype = "bfloat16"})),
+             policy = value_of(load_model(dir_.path(), {.dtype = "bfloat16"}));
+  const auto made = value_of(GrpoTrainer::create(options_, *policy, reference.get(), *processor_, *ranks_));
+  for (uint64_t step = 0; step < 2; ++step) {
+    const GrpoOutcome outcome = value_of(made->step(sample_batch(*policy, *processor_, dir_.path(), step, step)));
+    EXPECT_EQ(metric(outcome, "sampling/sampling_logp_difference/max"), 0);
+    EXPECT_GT(metric(outcome, "grad_norm"), 0);
+  }
 }
 
 TEST_F(GrpoStepTest, ContradictionsAreNamed) {

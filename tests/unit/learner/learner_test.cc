@@ -9,6 +9,7 @@
 #include "orchestrator/protocol/bulk.h"
 #include "tests/unit/learner/fixtures.h"
 #include "workers/learner/learner_state.h"
+#include "workers/learner/replay.h"
 
 namespace prosodia {
 namespace {
@@ -198,23 +199,59 @@ TEST_F(LearnerTest, ReplayOfArchivedBatchesGivesTheRunsDigests) {
   const auto run_report = run(options("live"), live);
   ASSERT_TRUE(run_report);
 
-  size_t next = 0;
   std::vector<Digest> digests;
-  const auto report = replay(
-      options("replay"), *ranks_,
-      [&]() -> Result<std::optional<protocol::StepBatch>> {
-        if (next == batches_.size()) return std::optional<protocol::StepBatch>();
-        return batches_[next++];
-      },
-      [&](const GrpoOutcome& outcome) -> Status {
-        digests.push_back(outcome.weights);
-        return {};
-      },
-      dir_ / "replayed");
+  ReplayHooks hooks;
+  hooks.batch_of = [&](uint64_t step) -> Result<std::optional<protocol::StepBatch>> {
+    if (step == batches_.size()) return std::optional<protocol::StepBatch>();
+    return batches_[step];
+  };
+  hooks.on_version = [&](const ReplayPosition& at) -> Result<bool> {
+    EXPECT_EQ(at.version, digests.size());
+    digests.push_back(at.weights);
+    return true;
+  };
+  ReplayOptions replay_options{options("replay"), {}};
+  replay_options.learner.checkpoint_dir.clear();
+  const auto report = replay_steps(replay_options, *ranks_, hooks, dir_ / "replayed");
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_EQ(report->weights, run_report->weights);
-  for (size_t step = 0; step < digests.size(); ++step) EXPECT_EQ(digests[step], live.done[step].weights_digest);
+  ASSERT_EQ(digests.size(), batches_.size() + 1);
+  for (size_t step = 0; step < batches_.size(); ++step) EXPECT_EQ(digests[step + 1], live.done[step].weights_digest);
   EXPECT_EQ(weights_hex(dir_ / "replayed"), report->weights.hex());
+}
+
+TEST_F(LearnerTest, AnInterruptedReplayGoesOnFromItsOwnCheckpoint) {
+  std::vector<Digest> straight, cut;
+  std::vector<Digest>* seen = &straight;
+  std::vector<TensorChecksums> checksums;
+  uint64_t stop_at = 1000;
+  ReplayOptions replay_options{options("replay_cut"), {}};
+  ReplayHooks hooks;
+  hooks.batch_of = [&](uint64_t step) -> Result<std::optional<protocol::StepBatch>> {
+    if (step == batches_.size()) return std::optional<protocol::StepBatch>();
+    return batches_[step];
+  };
+  hooks.on_version = [&](const ReplayPosition& at) -> Result<bool> {
+    if (at.outcome) seen->push_back(at.weights);
+    checksums.push_back(at.tensor_checksums());
+    return true;
+  };
+  replay_options.learner.stop_requested = [&] { return seen->size() >= stop_at; };
+  ReplayOptions whole = replay_options;
+  whole.learner.checkpoint_dir.clear();
+  value_of(replay_steps(whole, *ranks_, hooks, {}));
+  EXPECT_NE(checksums.front(), checksums.back());
+  EXPECT_EQ(checksums.front().size(), checksums.back().size());
+
+  seen = &cut;
+  stop_at = 2;
+  const auto stopped = replay_steps(replay_options, *ranks_, hooks, {});
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, ErrorCode::kInterrupted);
+  stop_at = 1000;
+  const auto report = value_of(replay_steps(replay_options, *ranks_, hooks, {}));
+  EXPECT_EQ(report.first_step, 2u);
+  EXPECT_EQ(cut, straight);
 }
 
 TEST_F(LearnerTest, TheKlTermIsAgainstTheReferenceFolder) {

@@ -20,13 +20,16 @@ Result<double> train_one(AdamW& optimizer, double factor, double learning_rate =
   return optimizer.step(learning_rate);
 }
 
-TEST(AdamW, ContinuesBitExactlyFromASavedState) {
+class AdamWDtypes : public testing::TestWithParam<at::ScalarType> {};
+INSTANTIATE_TEST_SUITE_P(Dtypes, AdamWDtypes, testing::Values(at::kFloat, at::kBFloat16));
+
+TEST_P(AdamWDtypes, ContinuesBitExactlyFromASavedState) {
   const auto collective = single_rank_collective();
-  auto straight = make_parameters();
+  auto straight = make_parameters(GetParam());
   AdamW a(straight, {}, *collective);
   for (int i = 0; i < 4; ++i) ASSERT_TRUE(train_one(a, 1.0 + i));
 
-  auto resumed = make_parameters();
+  auto resumed = make_parameters(GetParam());
   AdamW b(resumed, {}, *collective);
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(train_one(b, 1.0 + i));
   AdamW c(resumed, {}, *collective);  // same values, fresh moments
@@ -67,6 +70,21 @@ TEST(AdamW, Bfloat16KeepsAFloatMaster) {
   EXPECT_LT(optimizer.state().master[12].item<float>(), 1.0f);
   for (int i = 0; i < 50; ++i) ASSERT_TRUE(train_one(optimizer, 1.0, 1e-4));
   EXPECT_LT(parameters[1].tensor[0].item<float>(), 1.0f);
+}
+
+// 1 + 2^-9 is 1 in bfloat16: the second micro-batch's gradient would be lost.
+TEST(AdamW, Bfloat16GradientsAddUpInFloat) {
+  const auto collective = single_rank_collective();
+  auto parameters = make_parameters(at::kBFloat16);
+  AdamW optimizer(parameters, {}, *collective);
+  for (int step = 0; step < 2; ++step) {
+    optimizer.zero_grad();
+    parameters[1].tensor.sum().backward();
+    (parameters[1].tensor * 0.001953125).sum().backward();
+    EXPECT_EQ(optimizer.gradients()[12].item<float>(), 1.001953125f);
+    EXPECT_EQ(optimizer.gradients()[0].item<float>(), 0.0f);
+    EXPECT_FALSE(parameters[1].tensor.grad().defined());
+  }
 }
 
 TEST(AdamW, ClipsToTheGlobalNorm) {

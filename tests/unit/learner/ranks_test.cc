@@ -4,6 +4,7 @@
 #include "tests/unit/learner/fixtures.h"
 #include "workers/learner/learner.h"
 #include "workers/learner/learner_state.h"
+#include "workers/learner/replay.h"
 
 namespace prosodia {
 namespace {
@@ -95,19 +96,20 @@ TEST(Ranks, GrpoGivesTheUpdatesOfOneRank) {
   const auto all = batches();
   const auto losses = [&](Collective& collective) {
     std::vector<double> losses;
-    size_t next = 0;
-    value_of(replay(
-        learner_options("x"), collective,
-        [&]() -> Result<std::optional<protocol::StepBatch>> {
-          if (next == all.size()) return std::optional<protocol::StepBatch>();
-          return all[next++];
-        },
-        [&](const GrpoOutcome& outcome) -> Status {
-          losses.push_back(outcome.loss);
-          EXPECT_LE(metric(outcome, "sampling/importance_sampling_ratio/min"), 1 + 1e-5);
-          return {};
-        },
-        ""));
+    ReplayHooks hooks;
+    hooks.batch_of = [&](uint64_t step) -> Result<std::optional<protocol::StepBatch>> {
+      if (step == all.size()) return std::optional<protocol::StepBatch>();
+      return all[step];
+    };
+    hooks.on_version = [&](const ReplayPosition& at) -> Result<bool> {
+      if (!at.outcome) return true;
+      losses.push_back(at.outcome->loss);
+      EXPECT_LE(metric(*at.outcome, "sampling/importance_sampling_ratio/min"), 1 + 1e-5);
+      return true;
+    };
+    ReplayOptions options{learner_options("x"), {}};
+    options.learner.checkpoint_dir.clear();
+    value_of(replay_steps(options, collective, hooks, {}));
     return losses;
   };
   const auto together = losses(*ranks);

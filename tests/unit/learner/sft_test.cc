@@ -57,9 +57,16 @@ TEST_F(SftTest, LearnsAndWritesAFolderThatLoads) {
   EXPECT_EQ(std::count(std::istreambuf_iterator<char>(metrics), {}, '\n'), 25);
 }
 
-TEST_F(SftTest, AnInterruptedRunEndsWithTheSameBits) {
-  const SftReport straight = train(options("straight"));
+// In bfloat16 the checkpoint also carries the float32 masters.
+class SftDtypes : public SftTest, public testing::WithParamInterface<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Dtypes, SftDtypes, testing::Values("float32", "bfloat16"),
+                         [](const auto& info) { return std::string(info.param); });
+TEST_P(SftDtypes, AnInterruptedRunEndsWithTheSameBits) {
+  SftOptions uninterrupted = options("straight");
+  uninterrupted.model.dtype = GetParam();
+  const SftReport straight = train(uninterrupted);
   SftOptions stopped = options("stopped");
+  stopped.model.dtype = GetParam();
   int asked = 0;
   stopped.stop_requested = [&] { return ++asked == 3; };
   const auto interrupted = train_sft(stopped, *ranks_);
@@ -86,22 +93,22 @@ TEST_F(SftTest, TheMicroBatchSplitDoesNotChangeTheLoss) {
 
 TEST_F(SftTest, FrozenPartsKeepTheirBits) {
   SftOptions frozen = options("frozen");
-  frozen.freeze = {ModelPart::kAudioTower, ModelPart::kProjector, ModelPart::kEmbeddings};
+  frozen.freeze = value_of(FreezeSpec::parse("audio_tower,projector,embeddings"));
   train(frozen);
   const auto before = value_of(load_model(dir_ / "model")), after = value_of(load_model(dir_ / "frozen"));
   for (size_t p = 0; p < before->parameters().size(); ++p) {
     const auto& [name, tensor] = before->parameters()[p];
     if (tensor.dim() < 2) continue;
-    EXPECT_EQ(at::equal(tensor, after->parameters()[p].tensor), part_of(name) != ModelPart::kDecoder) << name;
+    EXPECT_EQ(at::equal(tensor, after->parameters()[p].tensor), frozen.freeze.freezes(name)) << name;
   }
 }
 
 TEST_F(SftTest, FrozenAudioIsEncodedOnceAndGivesTheSameBits) {
   SftOptions cached = options("cached");
-  cached.freeze = {ModelPart::kAudioTower, ModelPart::kProjector};
+  cached.freeze = value_of(FreezeSpec::parse("audio_tower,projector"));
   const SftReport a = train(cached);
   SftOptions fresh = options("fresh");
-  fresh.freeze = {ModelPart::kAudioTower};  // the projector trains, at rate 0 in the first step
+  fresh.freeze = value_of(FreezeSpec::parse("audio_tower"));  // the projector trains, at rate 0 in the first step
   const SftReport b = train(fresh);
   EXPECT_EQ(a.losses[0], b.losses[0]);
 }
@@ -122,6 +129,51 @@ TEST_F(SftTest, MistakesAreNamed) {
   train(first);
   first.max_steps = 4;
   EXPECT_THAT(train_sft(first, *ranks_).error().message, HasSubstr("max_steps"));
+}
+
+// A continuation with anything else that decides the result is refused, by name.
+TEST_F(SftTest, AContinuationIsTheSameRun) {
+  SftOptions first = options("same");
+  first.max_steps = 1;
+  train(first);
+  std::filesystem::copy(dir_ / "train.jsonl", dir_ / "other.jsonl");
+  const std::vector<std::pair<const char*, std::function<void(SftOptions&)>>> changes = {
+      {"datasets",
+       [&](SftOptions& o) {
+         o.datasets = {{dir_ / "other.jsonl", {}}};
+       }},
+      {"datasets", [&](SftOptions& o) { o.datasets[0].weight = 0.5; }},
+      {"warmup_steps", [](SftOptions& o) { o.warmup_steps = 0; }},
+      {"warmup_ratio", [](SftOptions& o) { o.warmup_ratio = 0.5; }},
+      {"adam_beta1", [](SftOptions& o) { o.adamw.beta1 = 0.8; }},
+      {"adam_beta2", [](SftOptions& o) { o.adamw.beta2 = 0.99; }},
+      {"adam_epsilon", [](SftOptions& o) { o.adamw.eps = 1e-6; }},
+      {"weight_decay", [](SftOptions& o) { o.adamw.weight_decay = 0.1; }},
+      {"max_grad_norm", [](SftOptions& o) { o.adamw.max_grad_norm = 2; }},
+  };
+  for (const auto& [key, change] : changes) {
+    SftOptions again = first;
+    change(again);
+    const auto refused = train_sft(again, *ranks_);
+    ASSERT_FALSE(refused) << key;
+    EXPECT_EQ(refused.error().code, ErrorCode::kUsage);
+    EXPECT_THAT(refused.error().message, HasSubstr(key));
+  }
+  SftOptions bf16 = first;
+  bf16.model.dtype = "bfloat16";
+  EXPECT_THAT(train_sft(bf16, *ranks_).error().message, HasSubstr("dtype"));
+  EXPECT_TRUE(train_sft(first, *ranks_));
+}
+
+// What a library throws on one rank must come back as an error: the process then ends the ranks that wait for it.
+TEST_F(SftTest, AnExceptionIsAnError) {
+  SftOptions throwing = options("throwing");
+  throwing.eval_steps = 1;
+  throwing.on_eval = [](int64_t, const Model&, const Processor&) -> Status { throw std::runtime_error("no memory"); };
+  const auto report = train_sft(throwing, *ranks_);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::kInternal);
+  EXPECT_THAT(report.error().message, HasSubstr("no memory"));
 }
 
 TEST(MixtureOrder, KeepsSharesInEveryPrefixAndCoversEachPass) {

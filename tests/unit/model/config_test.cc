@@ -108,7 +108,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Refusal{"/text_config/rope_parameters/full_attention",
                             {{"rope_type", "default"}},
                             "rope_parameters.full_attention"},
-                    Refusal{"/text_config/rope_parameters/rope_theta", "big", "rope_parameters.rope_theta"},
+                    Refusal{"/text_config/rope_parameters/rope_theta", "big", "rope_theta"},
                     Refusal{"/text_config/rope_parameters/partial_rotary_factor", 0.5, "partial_rotary_factor"},
                     Refusal{"/architectures", {"Qwen2_5OmniTalkerForConditionalGeneration"}, "architectures"},
                     Refusal{"/tie_word_embeddings", "yes", "tie_word_embeddings"},

@@ -200,15 +200,22 @@ PackedBatch unshared(const PackedBatch& group, size_t response) {
   return batch;
 }
 
+// Same bits in float32 and in bfloat16: what the learner packs, and what `score` runs.
 TEST(SharedPrefix, RowsHaveTheBitsOfSeparateSequences) {
-  const auto model = tiny_model(tiny_tokenizer());
+  const auto exact = tiny_model(tiny_tokenizer());
+  const auto rounded = Model::random(exact->config(), 7, {.dtype = at::kBFloat16});
+  for (size_t i = 0; i < exact->parameters().size(); ++i)
+    rounded->parameters()[i].tensor.copy_(exact->parameters()[i].tensor);
   const LogMel mel = random_mel(203, 5);
-  const PackedBatch group = group_batch(model->config(), mel, {some_ids(7, 1), some_ids(1, 2), some_ids(20, 3)});
-  const at::Tensor shared = model->hidden(group);
-  for (size_t i = 0; i < 3; ++i) {
-    const auto& own = group.segments[i + 1];
-    const at::Tensor alone = model->hidden(unshared(group, i));
-    EXPECT_TRUE(same_bits(shared.slice(0, own.begin, own.end), alone.slice(0, group.segments[0].end))) << i;
+  for (const Model* model : {exact.get(), rounded.get()}) {
+    const PackedBatch group = group_batch(model->config(), mel, {some_ids(7, 1), some_ids(1, 2), some_ids(20, 3)});
+    const at::Tensor shared = model->hidden(group);
+    EXPECT_EQ(shared.scalar_type(), model->dtype());
+    for (size_t i = 0; i < 3; ++i) {
+      const auto& own = group.segments[i + 1];
+      const at::Tensor alone = model->hidden(unshared(group, i));
+      EXPECT_TRUE(same_bits(shared.slice(0, own.begin, own.end), alone.slice(0, group.segments[0].end))) << i;
+    }
   }
 }
 

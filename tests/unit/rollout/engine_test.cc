@@ -85,10 +85,26 @@ class EngineTest : public testing::Test {
     return {logprobs.data_ptr<float>(), logprobs.data_ptr<float>() + logprobs.numel()};
   }
 
+  // The same weights, rounded.
+  void use(at::ScalarType dtype) {
+    auto model = Model::random(model_->config(), 7, {.dtype = dtype});
+    for (size_t i = 0; i < model->parameters().size(); ++i)
+      model->parameters()[i].tensor.copy_(model_->parameters()[i].tensor);
+    model_ = std::move(model);
+  }
+
   Tokenizer tokenizer_;
   std::unique_ptr<Model> model_;
   SamplingParams params_;
 };
+
+// What must hold to the bit holds in both types.
+class EngineBits : public EngineTest, public testing::WithParamInterface<at::ScalarType> {
+ protected:
+  void SetUp() override { use(GetParam()); }
+};
+INSTANTIATE_TEST_SUITE_P(Dtypes, EngineBits, testing::Values(at::kFloat, at::kBFloat16),
+                         [](const auto& info) { return info.param == at::kFloat ? "Float32" : "Bfloat16"; });
 
 void expect_same_bits(const Completion& a, const Completion& b) {
   EXPECT_EQ(a.token_ids, b.token_ids);
@@ -99,7 +115,7 @@ void expect_same_bits(const Completion& a, const Completion& b) {
   }
 }
 
-TEST_F(EngineTest, AloneInACrowdAnyOrderAnyRows) {
+TEST_P(EngineBits, AloneInACrowdAnyOrderAnyRows) {
   constexpr int kGroups = 9, kGenerations = 5;
   std::vector<GenerationRequest> requests;
   for (uint64_t id = 0; id < kGroups; ++id) requests.push_back(request(id, kGenerations));
@@ -118,7 +134,37 @@ TEST_F(EngineTest, AloneInACrowdAnyOrderAnyRows) {
   }
 }
 
-TEST_F(EngineTest, LogProbsHaveTheBitsOfThePackedTrainingForward) {
+// Random crowds: which groups run together, in which order, with how many samples and rows, and when they arrive. A
+// response is the same bits as that of its group alone, with and without audio, before and after refills.
+TEST_P(EngineBits, RandomCrowdsChangeNothing) {
+  constexpr uint64_t kIds = 8;
+  std::map<uint64_t, std::vector<Completion>> alone;
+  for (uint64_t id = 0; id < kIds; ++id) alone[id] = run({request(id, 4)}, {.max_rows = 1}).at(id);
+  for (uint64_t seed = 0; seed < 12; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    PhiloxStream random(seed);
+    std::vector<uint64_t> ids(kIds);
+    std::iota(ids.begin(), ids.end(), uint64_t{0});
+    for (size_t i = kIds; i > 1; --i) std::swap(ids[i - 1], ids[random.next_below(i)]);
+    ids.resize(1 + random.next_below(kIds));
+    Engine engine(*model_, params_,
+                  {.max_rows = 1 + static_cast<int>(random.next_below(13)),
+                   .max_prefill_tokens = 1 + static_cast<int64_t>(random.next_below(200))});
+    size_t submitted = 0, finished = 0;
+    while (submitted < ids.size() || !engine.idle()) {
+      while (submitted < ids.size() && (engine.idle() || random.next_below(3) == 0))
+        ok(engine.submit(request(ids[submitted++], 1 + static_cast<int>(random.next_below(4)))));
+      for (const auto& result : engine.step()) {
+        ++finished;
+        for (size_t sample = 0; sample < result.completions.size(); ++sample)
+          expect_same_bits(result.completions[sample], alone.at(result.id)[sample]);
+      }
+    }
+    EXPECT_EQ(finished, ids.size());
+  }
+}
+
+TEST_P(EngineBits, LogProbsHaveTheBitsOfThePackedTrainingForward) {
   for (const double temperature : {1.0, 0.7}) {
     params_.temperature = temperature;
     std::vector<GenerationRequest> requests;
@@ -257,17 +303,15 @@ TEST_F(EngineTest, TensorsGiveTheSameTokens) {
   }
 }
 
-TEST_F(EngineTest, Bf16ModelsRunOnTensors) {
-  auto half = Model::random(model_->config(), 7, {.dtype = at::kBFloat16});
-  for (size_t i = 0; i < half->parameters().size(); ++i) {
-    half->parameters()[i].tensor.copy_(model_->parameters()[i].tensor);
-  }
+TEST_F(EngineTest, Bf16IsCloseToFloatOnBothBackends) {
   params_.greedy = true;
   const auto exact = run({request(1, 1)}, {}).at(1)[0];
-  model_ = std::move(half);
-  const auto rounded = run({request(1, 1)}, {}).at(1)[0];
-  EXPECT_EQ(rounded.token_ids[0], exact.token_ids[0]);
-  EXPECT_NEAR(rounded.logprobs[0], exact.logprobs[0], 0.1);
+  use(at::kBFloat16);
+  for (const EngineBackend backend : {EngineBackend::kAuto, EngineBackend::kTensors}) {
+    const auto rounded = run({request(1, 1)}, {.backend = backend}).at(1)[0];
+    EXPECT_EQ(rounded.token_ids[0], exact.token_ids[0]);
+    EXPECT_NEAR(rounded.logprobs[0], exact.logprobs[0], 0.1);
+  }
 }
 
 TEST(SuppressedIds, CoverPlaceholdersUnknownRowsAndSpecialsButNotStops) {

@@ -85,6 +85,21 @@ TEST(Nfc, ComposesAndExcludes) {
   EXPECT_EQ(nfc("\uFB01"), "\uFB01");  // compatibility forms stay
 }
 
+// What `tokenizers` does: letters of Unicode 16, a normaliser of Unicode 9.
+TEST(CharClass, LettersAndNumbersSinceUtf8proc) {
+  EXPECT_EQ(char_class(0x13460), CharClass::kLetter);  // Unicode 16
+  EXPECT_EQ(char_class(0x31350), CharClass::kLetter);  // Unicode 15
+  EXPECT_EQ(char_class(0x1E4F9), CharClass::kNumber);
+  EXPECT_EQ(char_class(0x143FB), CharClass::kOther);
+}
+
+TEST(Nfc, MarksSinceUnicode9StayInPlace) {
+  EXPECT_EQ(nfc("e\u1ABF\u0301"), "e\u1ABF\u0301");  // Unicode 13: nothing composes across it
+  EXPECT_EQ(nfc("e\u0301\u1ABF"), "\u00E9\u1ABF");   // and it does not move
+  EXPECT_EQ(nfc("\u1ABF\u0301\u0323"), "\u1ABF\u0323\u0301");
+  EXPECT_EQ(nfc("\U00011935\U00011930"), "\U00011935\U00011930");
+}
+
 TEST(Nfc, IsIdempotent) {
   PhiloxStream random(2);
   for (int round = 0; round < 20000; ++round) {

@@ -13,10 +13,8 @@ Shape shape_of(const at::Tensor& q, const at::Tensor& k) {
   return {q.size(0), q.size(1), k.size(1), q.size(2), q.size(1) / k.size(1)};
 }
 
-at::Tensor as_heads(const at::Tensor& x) {
-  const bool usable = x.stride(2) == 1 && (x.size(1) == 1 || x.stride(1) == x.size(2));
-  return usable ? x : x.contiguous();
-}
+// bfloat16 is widened: scores, softmax and sums are float32, the output is rounded once.
+at::Tensor float_heads(const at::Tensor& x) { return as_heads(as_float(x)); }
 int64_t token_stride(const at::Tensor& x) { return x.size(0) > 1 ? x.stride(0) : x.size(1) * x.size(2); }
 
 void check_segments(std::span<const AttentionSegment> segments, int64_t tokens) {
@@ -92,7 +90,7 @@ void for_units(const Segments& segments, int64_t first, int64_t last, const Unit
 
 at::Tensor attention_forward(const at::Tensor& q_in, const at::Tensor& k_in, const at::Tensor& v_in,
                              const Segments& segments, double scale) {
-  const at::Tensor q = as_heads(q_in), k = as_heads(k_in), v = as_heads(v_in);
+  const at::Tensor q = float_heads(q_in), k = float_heads(k_in), v = float_heads(v_in);
   const Shape shape = shape_of(q, k);
   at::Tensor out = output_like(q, segments);
   float* data = out.mutable_data_ptr<float>();
@@ -109,7 +107,7 @@ at::Tensor attention_forward(const at::Tensor& q_in, const at::Tensor& k_in, con
       kernels().attention(args);
     });
   });
-  return out;
+  return like(q_in, out);
 }
 
 variable_list attention_gradients(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& dout,
@@ -162,8 +160,10 @@ struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
     Segments segments;
     for (size_t i = 0; i < flat.size(); i += 5)
       segments.push_back({flat[i], flat[i + 1], flat[i + 2], flat[i + 3], flat[i + 4] != 0});
-    variable_list result = attention_gradients(as_heads(saved[0]), as_heads(saved[1]), as_heads(saved[2]),
-                                               grads[0].contiguous(), segments, ctx->saved_data["scale"].toDouble());
+    variable_list result =
+        attention_gradients(float_heads(saved[0]), float_heads(saved[1]), float_heads(saved[2]),
+                            as_float(grads[0]).contiguous(), segments, ctx->saved_data["scale"].toDouble());
+    for (size_t i = 0; i < 3; ++i) result[i] = like(saved[i], result[i]);
     result.resize(5);
     return result;
   }
@@ -213,7 +213,7 @@ at::Tensor attention(const at::Tensor& q_THD, const at::Tensor& k_TGD, const at:
                  "q, k, v shapes disagree");
   check_segments(segments, q_THD.size(0));
   const Segments list(segments.begin(), segments.end());
-  if (!is_fp32_cpu(q_THD)) return composite_attention(q_THD, k_TGD, v_TGD, list, scale);
+  if (!on_cpu_kernels(q_THD)) return composite_attention(q_THD, k_TGD, v_TGD, list, scale);
   if (!needs_grad(q_THD, k_TGD, v_TGD)) return attention_forward(q_THD, k_TGD, v_TGD, list, scale);
   return AttentionFunction::apply(q_THD, k_TGD, v_TGD, list, scale);
 }

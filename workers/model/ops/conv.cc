@@ -90,7 +90,7 @@ at::Tensor conv1d(const at::Tensor& x_TC, const at::Tensor& w_OCK, const std::op
                  "x [.., {}], w [.., {}, {}]", x_TC.size(-1), w_OCK.size(1), w_OCK.size(-1));
   for (const RowRange& r : ranges)
     PROSODIA_CHECK(0 <= r.begin && r.begin <= r.end && r.end <= x_TC.size(0), "[{}, {})", r.begin, r.end);
-  if (!is_fp32_cpu(x_TC) || !is_fp32_cpu(w_OCK)) {
+  if (!on_cpu_kernels(x_TC) || !on_cpu_kernels(w_OCK)) {
     std::vector<at::Tensor> parts;
     for (const RowRange& r : ranges) {
       const at::Tensor in = x_TC.narrow(0, r.begin, r.end - r.begin).t().unsqueeze(0);
@@ -100,9 +100,9 @@ at::Tensor conv1d(const at::Tensor& x_TC, const at::Tensor& w_OCK, const std::op
   }
   const int64_t taps = w_OCK.size(2);
   const std::vector<int64_t> rows = tap_rows(ranges, taps, stride, pad);
-  const at::Tensor columns =
-      needs_grad(x_TC) ? GatherTapsFunction::apply(x_TC, rows, taps) : gather_taps(x_TC, rows, taps);
-  return ops::linear(columns, w_OCK.permute({0, 2, 1}).reshape({w_OCK.size(0), -1}), b_O);
+  const at::Tensor x = as_float(x_TC);
+  const at::Tensor columns = needs_grad(x) ? GatherTapsFunction::apply(x, rows, taps) : gather_taps(x, rows, taps);
+  return like(x_TC, ops::linear(columns, w_OCK.permute({0, 2, 1}).reshape({w_OCK.size(0), -1}), b_O));
 }
 
 at::Tensor conv1d(const at::Tensor& x_TC, const at::Tensor& w_OCK, const std::optional<at::Tensor>& b_O, int64_t stride,

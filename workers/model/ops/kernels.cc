@@ -22,6 +22,15 @@ AlignedBuffer& matmul_scratch() {
 
 int64_t groups_of(int64_t outputs) { return (outputs + 15) / 16; }
 
+void pack_transposed(const float* b, int64_t stride, int64_t rows, int64_t inner, float* out) {
+  kernels().pack_transposed(b, stride, rows, inner, out);
+}
+void pack_transposed(const Bf16* b, int64_t stride, int64_t rows, int64_t inner, Bf16* out) {
+  kernels().pack_transposed_bf16(b, stride, rows, inner, out);
+}
+void gemm(const GemmArgs& args) { kernels().gemm(args); }
+void gemm(const GemmArgsBf16& args) { kernels().gemm_bf16(args); }
+
 }  // namespace
 
 bool cpu_supports(Isa isa) {
@@ -66,30 +75,36 @@ PackedLinear::PackedLinear(const float* weight_NK, const float* bias_N, int64_t 
   pack(inputs, {&part, 1});
 }
 
-void PackedLinear::pack(int64_t inputs, std::span<const LinearPart> parts) {
+void PackedLinear::pack(int64_t inputs, std::span<const LinearPart> parts) { pack_parts<float>(inputs, parts); }
+void PackedLinear::pack(int64_t inputs, std::span<const LinearPartBf16> parts) { pack_parts<Bf16>(inputs, parts); }
+
+template <class Element>
+void PackedLinear::pack_parts(int64_t inputs, std::span<const LinearPartOf<Element>> parts) {
   PROSODIA_CHECK(inputs > 0, "inputs {}", inputs);
   inputs_ = inputs;
   outputs_ = 0;
   has_bias_ = false;
-  for (const LinearPart& part : parts) {
+  panels_are_bf16_ = sizeof(Element) == sizeof(Bf16);
+  for (const auto& part : parts) {
     PROSODIA_CHECK(part.outputs > 0 && part.weight != nullptr, "outputs {}", part.outputs);
     outputs_ += part.outputs;
     has_bias_ = has_bias_ || part.bias != nullptr;
   }
   const int64_t padded = groups_of(outputs_) * 16;
-  float* panels = panels_.reserve(static_cast<size_t>(padded * inputs));
+  const size_t bytes = static_cast<size_t>(padded * inputs) * sizeof(Element);
+  auto* panels = reinterpret_cast<Element*>(panels_.reserve(bytes / sizeof(float)));
   float* bias = bias_.reserve(static_cast<size_t>(padded));
   std::memset(bias, 0, static_cast<size_t>(padded) * sizeof(float));
   int64_t output = 0;
-  for (const LinearPart& part : parts) {
+  for (const auto& part : parts) {
     if (part.bias) std::copy(part.bias, part.bias + part.outputs, bias + output);
     int64_t done = 0;
     while (done < part.outputs) {
       const int64_t lane = (output + done) % 16;
-      float* panel = panels + (output + done) / 16 * 16 * inputs;
+      Element* panel = panels + (output + done) / 16 * 16 * inputs;
       if (lane == 0) {  // whole panels, and the zero-padded start of one that the next part continues
         const int64_t whole = part.outputs - done;
-        kernels().pack_transposed(part.weight + done * inputs, inputs, whole, inputs, panel);
+        pack_transposed(part.weight + done * inputs, inputs, whole, inputs, panel);
         done = part.outputs;
       } else {
         const int64_t count = std::min<int64_t>(16 - lane, part.outputs - done);
@@ -103,19 +118,27 @@ void PackedLinear::pack(int64_t inputs, std::span<const LinearPart> parts) {
 }
 
 void PackedLinear::forward(const float* x_RK, int64_t rows, float* y_RN, int64_t x_stride, int64_t y_stride) const {
-  kernels().gemm({.a = x_RK,
-                  .a_stride = x_stride ? x_stride : inputs_,
-                  .a_transposed = false,
-                  .b = panels_.data(),
-                  .b_group_stride = inputs_ * 16,
-                  .b_row_stride = 16,
-                  .bias = has_bias_ ? bias_.data() : nullptr,
-                  .c = y_RN,
-                  .c_stride = y_stride ? y_stride : outputs_,
-                  .rows = rows,
-                  .inner = inputs_,
-                  .cols = outputs_,
-                  .accumulate = false});
+  if (panels_are_bf16_)
+    multiply<Bf16>(x_RK, rows, y_RN, x_stride, y_stride);
+  else
+    multiply<float>(x_RK, rows, y_RN, x_stride, y_stride);
+}
+
+template <class Element>
+void PackedLinear::multiply(const float* x_RK, int64_t rows, float* y_RN, int64_t x_stride, int64_t y_stride) const {
+  gemm(GemmArgsOf<Element>{.a = x_RK,
+                           .a_stride = x_stride ? x_stride : inputs_,
+                           .a_transposed = false,
+                           .b = reinterpret_cast<const Element*>(panels_.data()),
+                           .b_group_stride = inputs_ * 16,
+                           .b_row_stride = 16,
+                           .bias = has_bias_ ? bias_.data() : nullptr,
+                           .c = y_RN,
+                           .c_stride = y_stride ? y_stride : outputs_,
+                           .rows = rows,
+                           .inner = inputs_,
+                           .cols = outputs_,
+                           .accumulate = false});
 }
 
 namespace {
@@ -176,6 +199,16 @@ void silu_mul_rows(const float* gate, int64_t gate_stride, const float* up, int6
                    int64_t channels, float* y, int64_t y_stride) {
   kernels().silu_mul(gate, gate_stride, up, up_stride, rows, channels, y, y_stride);
 }
+void rms_norm_rows_bf16(const float* x, int64_t x_stride, int64_t rows, int64_t channels, const float* weight,
+                        float eps, float* y, int64_t y_stride) {
+  kernels().rms_norm_bf16(x, x_stride, rows, channels, weight, eps, y, y_stride);
+}
+void silu_mul_rows_bf16(const float* gate, int64_t gate_stride, const float* up, int64_t up_stride, int64_t rows,
+                        int64_t channels, float* y, int64_t y_stride) {
+  kernels().silu_mul_bf16(gate, gate_stride, up, up_stride, rows, channels, y, y_stride);
+}
+void round_bf16_rows(const float* x, int64_t count, float* y) { kernels().round_bf16(x, count, y); }
+void widen_bf16_rows(const Bf16* x, int64_t count, float* y) { kernels().widen_bf16(x, count, y); }
 void gelu_rows(const float* x, int64_t count, float* y) { kernels().gelu(x, count, y); }
 void add_rows(const float* a, const float* b, int64_t count, float* y) { kernels().add(a, b, count, y); }
 

@@ -1,5 +1,9 @@
-// Raw fp32 CPU kernels of the model: plain pointers, no LibTorch. The torch layer (ops.h) and the rollout engine call
-// the same functions, so sampling and learning compute the same bits.
+// Raw CPU kernels of the model: plain pointers, no LibTorch. The torch layer (ops.h) and the rollout engine call the
+// same functions, so sampling and learning compute the same bits.
+//
+// All arithmetic is float32. A bfloat16 model keeps its weights as bfloat16 (PackedLinear widens them in registers) and
+// its activations as floats that hold bfloat16 values: the `_bf16` forms and round_bf16_rows() round them where such a
+// model stores a tensor.
 //
 // Contract, "row invariance": the bits of an output row depend only on that row's inputs (for attention: that query and
 // the keys and values it sees, in order). They do not depend on the number of rows, the place in the batch, the number
@@ -19,6 +23,8 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+
+#include "workers/model/ops/bf16.h"
 
 namespace prosodia::ops {
 
@@ -47,11 +53,14 @@ class AlignedBuffer {
 // --- linear ----------------------------------------------------------------------------------------------------------
 
 // One weight matrix [outputs, inputs] (row-major, as nn.Linear stores it) and its bias (may be null).
-struct LinearPart {
-  const float* weight = nullptr;
+template <class Element>
+struct LinearPartOf {
+  const Element* weight = nullptr;
   const float* bias = nullptr;
   int64_t outputs = 0;
 };
+using LinearPart = LinearPartOf<float>;
+using LinearPartBf16 = LinearPartOf<Bf16>;
 
 // Weights repacked for the microkernel: panels of 16 outputs, [ceil(N/16)][K][16]. Several parts become one matrix with
 // concatenated outputs (merged QKV, gate|up) without changing any output's bits. Holds a copy: call pack() again when
@@ -62,16 +71,25 @@ class PackedLinear {
   PackedLinear(int64_t inputs, std::span<const LinearPart> parts) { pack(inputs, parts); }
   PackedLinear(const float* weight_NK, const float* bias_N, int64_t outputs, int64_t inputs);
   void pack(int64_t inputs, std::span<const LinearPart> parts);
+  // Panels of bfloat16: half the memory; the bits of forward() are those of the widened weights.
+  void pack(int64_t inputs, std::span<const LinearPartBf16> parts);
 
-  // y[r, n] = sum_k x[r, k] w[n, k] + b[n]. Same bits as ops::linear(). Strides 0 mean contiguous (inputs, outputs).
+  // y[r, n] = sum_k x[r, k] w[n, k] + b[n], not rounded. Same bits as ops::linear(). Strides 0 mean contiguous (inputs,
+  // outputs).
   void forward(const float* x_RK, int64_t rows, float* y_RN, int64_t x_stride = 0, int64_t y_stride = 0) const;
 
   int64_t inputs() const { return inputs_; }
   int64_t outputs() const { return outputs_; }
 
  private:
+  template <class Element>
+  void pack_parts(int64_t inputs, std::span<const LinearPartOf<Element>> parts);
+  template <class Element>
+  void multiply(const float* x_RK, int64_t rows, float* y_RN, int64_t x_stride, int64_t y_stride) const;
+
   int64_t inputs_ = 0, outputs_ = 0;
   bool has_bias_ = false;
+  bool panels_are_bf16_ = false;
   AlignedBuffer panels_, bias_;
 };
 
@@ -91,6 +109,9 @@ void matmul_a_transposed(const float* a, int64_t lda, const float* b, int64_t ld
 // y = (x * rsqrt(mean(x^2) + eps)) * w. In place allowed (y == x).
 void rms_norm_rows(const float* x, int64_t x_stride, int64_t rows, int64_t channels, const float* weight, float eps,
                    float* y, int64_t y_stride);
+// For a bfloat16 model: the normalised row is rounded, then its product with the weight.
+void rms_norm_rows_bf16(const float* x, int64_t x_stride, int64_t rows, int64_t channels, const float* weight,
+                        float eps, float* y, int64_t y_stride);
 // y = (x - mean) * rsqrt(var + eps) * w + b, var biased, two passes. In place allowed.
 void layer_norm_rows(const float* x, int64_t x_stride, int64_t rows, int64_t channels, const float* weight,
                      const float* bias, float eps, float* y, int64_t y_stride);
@@ -102,6 +123,12 @@ void rope_rows(const float* x, int64_t x_stride, int64_t rows, int64_t heads, in
 // y = silu(gate) * up; gate and up may be the two halves of a merged projection's rows (stride 2 I).
 void silu_mul_rows(const float* gate, int64_t gate_stride, const float* up, int64_t up_stride, int64_t rows,
                    int64_t channels, float* y, int64_t y_stride);
+// For a bfloat16 model: silu(gate) is rounded, then the product.
+void silu_mul_rows_bf16(const float* gate, int64_t gate_stride, const float* up, int64_t up_stride, int64_t rows,
+                        int64_t channels, float* y, int64_t y_stride);
+// y = x rounded to bfloat16, to nearest even; in place allowed.
+void round_bf16_rows(const float* x, int64_t count, float* y);
+void widen_bf16_rows(const Bf16* x, int64_t count, float* y);            // exact
 void gelu_rows(const float* x, int64_t count, float* y);                 // exact (erf) GELU
 void add_rows(const float* a, const float* b, int64_t count, float* y);  // y = a + b (residual); y may be a or b
 

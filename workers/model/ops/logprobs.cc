@@ -14,15 +14,18 @@ constexpr int64_t kRowBlock = 256;
 constexpr int64_t kMaxKeptLogits = int64_t{1} << 25;  // floats: 128 MB
 
 struct Scratch {
-  AlignedBuffer panels, weight_rows, logits, gradients, hidden_rows;
+  AlignedBuffer panels, weight_rows, logits, gradients, hidden_rows, weight_gradients;
 };
 Scratch& scratch() {
   thread_local Scratch buffers;
   return buffers;
 }
 
+// Element: of w, float or Bf16. Hidden states, logits and gradients are float.
+template <class Element>
 struct Problem {
-  const float *h, *w;
+  const float* h;
+  const Element* w;
   const int64_t* targets;
   int64_t rows, channels, vocab;
   float inverse_temperature;
@@ -35,40 +38,42 @@ struct LogitBlock {
 };
 
 // panels: [ceil(cols/16)][C][16] of w rows [col, col + cols).
-float* pack_chunk(const Problem& p, int64_t col, int64_t cols) {
-  float* panels = scratch().panels.reserve(static_cast<size_t>((cols + 15) / 16 * 16 * p.channels));
+template <class Element>
+Element* pack_chunk(const Problem<Element>& p, int64_t col, int64_t cols) {
+  auto* panels = reserve_elements<Element>(scratch().panels, (cols + 15) / 16 * 16 * p.channels);
   for_row_parts((cols + 15) / 16, 16 * p.channels, [&](int64_t begin, int64_t end) {
-    kernels().pack_transposed(p.w + (col + begin * 16) * p.channels, p.channels, std::min(cols, end * 16) - begin * 16,
-                              p.channels, panels + begin * 16 * p.channels);
+    pack_transposed(p.w + (col + begin * 16) * p.channels, p.channels, std::min(cols, end * 16) - begin * 16,
+                    p.channels, panels + begin * 16 * p.channels);
   });
   return panels;
 }
 
-void compute_logits(const Problem& p, const float* panels, const LogitBlock& block) {
-  parallel_gemm({.a = p.h + block.row * p.channels,
-                 .a_stride = p.channels,
-                 .a_transposed = false,
-                 .b = panels,
-                 .b_group_stride = 16 * p.channels,
-                 .b_row_stride = 16,
-                 .bias = nullptr,
-                 .c = block.data,
-                 .c_stride = block.cols,
-                 .rows = block.rows,
-                 .inner = p.channels,
-                 .cols = block.cols,
-                 .accumulate = false});
+template <class Element>
+void compute_logits(const Problem<Element>& p, const Element* panels, const LogitBlock& block) {
+  parallel_gemm(GemmArgsOf<Element>{.a = p.h + block.row * p.channels,
+                                    .a_stride = p.channels,
+                                    .a_transposed = false,
+                                    .b = panels,
+                                    .b_group_stride = 16 * p.channels,
+                                    .b_row_stride = 16,
+                                    .bias = nullptr,
+                                    .c = block.data,
+                                    .c_stride = block.cols,
+                                    .rows = block.rows,
+                                    .inner = p.channels,
+                                    .cols = block.cols,
+                                    .accumulate = false});
 }
 
 // Calls visit(block) for every block, column chunks outermost, with block.data holding the logits. `kept`: all logits,
 // as [chunk][R][chunk's columns], or null; kFill computes them there, kRead finds them there.
 enum class Kept { kFill, kRead };
-template <class Visit>
-void for_blocks(const Problem& p, float* kept, Kept mode, const Visit& visit) {
+template <class Element, class Visit>
+void for_blocks(const Problem<Element>& p, float* kept, Kept mode, const Visit& visit) {
   for (int64_t col = 0; col < p.vocab; col += kVocabChunk) {
     const int64_t cols = std::min(kVocabChunk, p.vocab - col);
     const bool compute = kept == nullptr || mode == Kept::kFill;
-    const float* panels = compute ? pack_chunk(p, col, cols) : nullptr;
+    const Element* panels = compute ? pack_chunk(p, col, cols) : nullptr;
     float* reused = kept ? nullptr : scratch().logits.reserve(static_cast<size_t>(std::min(kRowBlock, p.rows) * cols));
     for (int64_t row = 0; row < p.rows; row += kRowBlock) {
       const LogitBlock block{kept ? kept + col * p.rows + row * cols : reused, row, std::min(kRowBlock, p.rows - row),
@@ -80,7 +85,8 @@ void for_blocks(const Problem& p, float* kept, Kept mode, const Visit& visit) {
 }
 
 // Fills logprobs, logsumexp and entropy, each [R].
-void forward_rows(const Problem& p, float* kept, float* logprobs, float* logsumexp, float* entropy) {
+template <class Element>
+void forward_rows(const Problem<Element>& p, float* kept, float* logprobs, float* logsumexp, float* entropy) {
   std::vector<RunningStats> stats(static_cast<size_t>(p.rows));
   for_blocks(p, kept, Kept::kFill, [&](const LogitBlock& block) {
     for_row_parts(block.rows, block.cols * 16, [&](int64_t begin, int64_t end) {
@@ -101,7 +107,8 @@ void forward_rows(const Problem& p, float* kept, float* logprobs, float* logsume
 }
 
 // The gradient of a block's logits, into scratch memory (kept logits stay as they are: backward may run again).
-float* logit_gradients(const Problem& p, const LogitBlock& block, const float* logsumexp, const float* grad) {
+template <class Element>
+float* logit_gradients(const Problem<Element>& p, const LogitBlock& block, const float* logsumexp, const float* grad) {
   float* gradients = scratch().gradients.reserve(static_cast<size_t>(block.rows * block.cols));
   for_row_parts(block.rows, block.cols * 16, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
@@ -116,63 +123,101 @@ float* logit_gradients(const Problem& p, const LogitBlock& block, const float* l
   return gradients;
 }
 
-// dh: zeros on entry. dw: every row is written by the first row block of its chunk. Either may be null.
-void backward_rows(const Problem& p, float* kept, const float* logsumexp, const float* grad, float* dh, float* dw) {
+// dh += dlogits w for one block.
+template <class Element>
+void add_hidden_gradient(const Problem<Element>& p, const LogitBlock& block, const float* gradients, float* dh) {
+  auto* rows = reserve_elements<Element>(scratch().weight_rows, (p.channels + 15) / 16 * 16 * block.cols);
+  if (block.row == 0) pack_rows(p.w + block.col * p.channels, p.channels, block.cols, p.channels, rows);
+  parallel_gemm(GemmArgsOf<Element>{.a = gradients,
+                                    .a_stride = block.cols,
+                                    .a_transposed = false,
+                                    .b = rows,
+                                    .b_group_stride = 16 * block.cols,
+                                    .b_row_stride = 16,
+                                    .bias = nullptr,
+                                    .c = dh + block.row * p.channels,
+                                    .c_stride = p.channels,
+                                    .rows = block.rows,
+                                    .inner = block.cols,
+                                    .cols = p.channels,
+                                    .accumulate = true});
+}
+
+// dw (+)= dlogits^T h for one block; dw points at the chunk's first row.
+template <class Element>
+void add_weight_gradient(const Problem<Element>& p, const LogitBlock& block, const float* gradients, float* dw) {
+  float* rows = reserve_elements<float>(scratch().hidden_rows, (p.channels + 15) / 16 * 16 * block.rows);
+  pack_rows(p.h + block.row * p.channels, p.channels, block.rows, p.channels, rows);
+  parallel_gemm(GemmArgs{.a = gradients,
+                         .a_stride = block.cols,
+                         .a_transposed = true,
+                         .b = rows,
+                         .b_group_stride = 16 * block.rows,
+                         .b_row_stride = 16,
+                         .bias = nullptr,
+                         .c = dw,
+                         .c_stride = p.channels,
+                         .rows = block.cols,
+                         .inner = block.rows,
+                         .cols = p.channels,
+                         .accumulate = block.row > 0});
+}
+
+// dw rows [col, col + cols) as float while their row blocks are summed up; finish() rounds them into a bfloat16 dw.
+class WeightGradient {
+ public:
+  WeightGradient(at::Tensor dw, int64_t channels) : dw_(std::move(dw)), channels_(channels) {}
+  float* rows_of(const LogitBlock& block) {
+    if (!is_bf16(dw_)) return dw_.mutable_data_ptr<float>() + block.col * channels_;
+    return reserve_elements<float>(scratch().weight_gradients, block.cols * channels_);
+  }
+  void finish(const LogitBlock& block) {
+    if (!is_bf16(dw_)) return;
+    dw_.narrow(0, block.col, block.cols).copy_(at::from_blob(rows_of(block), {block.cols, channels_}, at::kFloat));
+  }
+
+ private:
+  at::Tensor dw_;
+  int64_t channels_;
+};
+
+// dh [R, C] float, zeros on entry; dw [V, C], every row is written. Either may be undefined.
+template <class Element>
+void backward_rows(const Problem<Element>& p, float* kept, const float* logsumexp, const float* grad,
+                   const at::Tensor& dh, const at::Tensor& dw) {
+  WeightGradient weight_gradient(dw, p.channels);
   for_blocks(p, kept, Kept::kRead, [&](const LogitBlock& block) {
     const float* gradients = logit_gradients(p, block, logsumexp, grad);
-    GemmArgs args{.a = gradients, .a_stride = block.cols, .b_row_stride = 16, .bias = nullptr};
-    if (dh) {
-      float* rows = scratch().weight_rows.reserve(static_cast<size_t>((p.channels + 15) / 16 * 16 * block.cols));
-      if (block.row == 0) kernels().pack_rows(p.w + block.col * p.channels, p.channels, block.cols, p.channels, rows);
-      args.b = rows;
-      args.b_group_stride = 16 * block.cols;
-      args.c = dh + block.row * p.channels;
-      args.c_stride = p.channels;
-      args.rows = block.rows;
-      args.inner = block.cols;
-      args.cols = p.channels;
-      args.accumulate = true;
-      parallel_gemm(args);
-    }
-    if (dw) {
-      float* rows = scratch().hidden_rows.reserve(static_cast<size_t>((p.channels + 15) / 16 * 16 * block.rows));
-      kernels().pack_rows(p.h + block.row * p.channels, p.channels, block.rows, p.channels, rows);
-      args.a_transposed = true;
-      args.b = rows;
-      args.b_group_stride = 16 * block.rows;
-      args.c = dw + block.col * p.channels;
-      args.c_stride = p.channels;
-      args.rows = block.cols;
-      args.inner = block.rows;
-      args.cols = p.channels;
-      args.accumulate = block.row > 0;
-      parallel_gemm(args);
-    }
+    if (dh.defined()) add_hidden_gradient(p, block, gradients, dh.mutable_data_ptr<float>());
+    if (!dw.defined()) return;
+    add_weight_gradient(p, block, gradients, weight_gradient.rows_of(block));
+    if (block.row + block.rows == p.rows) weight_gradient.finish(block);
   });
 }
 
-Problem problem_of(const at::Tensor& h, const at::Tensor& w, const at::Tensor& targets, double temperature) {
-  return {h.const_data_ptr<float>(),
-          w.const_data_ptr<float>(),
-          targets.const_data_ptr<int64_t>(),
-          h.size(0),
-          h.size(1),
-          w.size(0),
-          static_cast<float>(1.0 / temperature)};
+// Calls visit(Problem) for contiguous float h and contiguous w of either type.
+template <class Visit>
+void with_problem(const at::Tensor& h, const at::Tensor& w, const at::Tensor& targets, double temperature,
+                  const Visit& visit) {
+  with_elements(w, [&]<class Element>(const Element* elements) {
+    visit(Problem<Element>{h.const_data_ptr<float>(), elements, targets.const_data_ptr<int64_t>(), h.size(0), h.size(1),
+                           w.size(0), static_cast<float>(1.0 / temperature)});
+  });
 }
 
 struct LogProbsFunction : torch::autograd::Function<LogProbsFunction> {
   static variable_list forward(AutogradContext* ctx, const at::Tensor& h_in, const at::Tensor& w_in,
                                const at::Tensor& targets, double temperature, bool keep_logits) {
-    const at::Tensor h = h_in.contiguous(), w = w_in.contiguous();
+    const at::Tensor h = as_float(h_in.contiguous()), w = w_in.contiguous();
     at::Tensor logprobs = at::empty({h.size(0)}, h.options()), logsumexp = at::empty_like(logprobs),
                entropy = at::empty_like(logprobs);
     const bool keep = keep_logits && h.size(0) * w.size(0) <= kMaxKeptLogits;
     at::Tensor kept = at::empty({keep ? h.size(0) * w.size(0) : 0}, h.options());
-    forward_rows(problem_of(h, w, targets, temperature), keep ? kept.mutable_data_ptr<float>() : nullptr,
-                 logprobs.mutable_data_ptr<float>(), logsumexp.mutable_data_ptr<float>(),
-                 entropy.mutable_data_ptr<float>());
-    ctx->save_for_backward({h, w, targets, logsumexp});
+    with_problem(h, w, targets, temperature, [&](const auto& problem) {
+      forward_rows(problem, keep ? kept.mutable_data_ptr<float>() : nullptr, logprobs.mutable_data_ptr<float>(),
+                   logsumexp.mutable_data_ptr<float>(), entropy.mutable_data_ptr<float>());
+    });
+    ctx->save_for_backward({h_in.contiguous(), w, targets, logsumexp});
     ctx->saved_data["temperature"] = temperature;
     ctx->saved_data["logits"] = kept;
     ctx->mark_non_differentiable({entropy});
@@ -180,16 +225,17 @@ struct LogProbsFunction : torch::autograd::Function<LogProbsFunction> {
   }
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const variable_list saved = ctx->get_saved_variables();
-    const at::Tensor &h = saved[0], &w = saved[1], grad = grads[0].contiguous();
+    const at::Tensor h = as_float(saved[0]), &w = saved[1], grad = grads[0].contiguous();
     at::Tensor dh, dw;
     if (ctx->needs_input_grad(0)) dh = at::zeros(h.sizes(), h.options());
     if (ctx->needs_input_grad(1)) dw = h.size(0) > 0 ? at::empty(w.sizes(), w.options()) : at::zeros_like(w);
     const at::Tensor kept = ctx->saved_data["logits"].toTensor();
-    backward_rows(problem_of(h, w, saved[2], ctx->saved_data["temperature"].toDouble()),
-                  kept.numel() > 0 ? kept.mutable_data_ptr<float>() : nullptr, saved[3].const_data_ptr<float>(),
-                  grad.const_data_ptr<float>(), dh.defined() ? dh.mutable_data_ptr<float>() : nullptr,
-                  dw.defined() && h.size(0) > 0 ? dw.mutable_data_ptr<float>() : nullptr);
-    return {dh, dw, at::Tensor(), at::Tensor(), at::Tensor()};
+    if (h.size(0) > 0)
+      with_problem(h, w, saved[2], ctx->saved_data["temperature"].toDouble(), [&](const auto& problem) {
+        backward_rows(problem, kept.numel() > 0 ? kept.mutable_data_ptr<float>() : nullptr,
+                      saved[3].const_data_ptr<float>(), grad.const_data_ptr<float>(), dh, dw);
+      });
+    return {dh.defined() ? like(saved[0], dh) : dh, dw, at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
 
@@ -250,7 +296,7 @@ TokenLogProbs token_logprobs(const at::Tensor& h_RC, const at::Tensor& w_VC, con
                  w_VC.size(-1), targets_R.numel(), temperature);
   const at::Tensor targets = targets_R.to(h_RC.device()).contiguous();
   variable_list result;
-  if (is_fp32_cpu(h_RC) && is_fp32_cpu(w_VC)) {
+  if (on_cpu_kernels(h_RC) && on_cpu_kernels(w_VC)) {
     const int64_t* target = targets.const_data_ptr<int64_t>();
     for (int64_t r = 0; r < targets.numel(); ++r)
       PROSODIA_CHECK(target[r] >= 0 && target[r] < w_VC.size(0), "target {} of {}", target[r], w_VC.size(0));

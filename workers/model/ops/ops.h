@@ -1,10 +1,12 @@
 // The model's operators on tensors, with gradients. One forward for sampling, learning and scoring.
 //
-// Caller: workers/model (and the learner, through it). CPU fp32 tensors take the row-invariant kernels of kernels.h:
-// the bits of an output row do not depend on what else is in the batch, on threads or on the instruction set; the
-// rollout engine's raw kernels give the same bits. Any other dtype or device takes a composite of ATen operators with
-// the same meaning (float32 inside norms and softmax), without the bit contract. The CUDA route compiles here and has
-// not run on a GPU. Gradients are deterministic on CPU: every sum has a fixed order.
+// Caller: workers/model (and the learner, through it). CPU tensors in float32 and bfloat16 take the row-invariant
+// kernels of kernels.h: the bits of an output row do not depend on what else is in the batch, on threads or on the
+// instruction set; the rollout engine's raw kernels give the same bits. bfloat16 operands are widened, computed with in
+// float32, and the result is rounded once (rms_norm and silu_mul also round in the middle, where the model stores a
+// tensor); gradients likewise. Any other dtype or device takes a composite of ATen operators with the same meaning
+// (float32 inside norms, rope and softmax), without the bit contract. The CUDA route compiles here and has not run on a
+// GPU. Gradients are deterministic on CPU: every sum has a fixed order.
 //
 // Call them qualified (ops::linear): at:: has functions of the same names, which argument-dependent lookup would find.
 // Threads: reentrant; large CPU work is split over rows with at::parallel_for when at::get_num_threads() > 1.
@@ -24,7 +26,8 @@
 
 namespace prosodia::ops {
 
-// y_TN = x_TK w_NK^T + b_N. x may have any leading dimensions. On CPU fp32, x may also have strided rows.
+// y_TN = x_TK w_NK^T + b_N, in x's dtype: float32 rows through bfloat16 weights stay float32. x may have any leading
+// dimensions. On CPU, x may also have strided rows.
 at::Tensor linear(const at::Tensor& x_TK, const at::Tensor& w_NK, const std::optional<at::Tensor>& b_N = std::nullopt);
 // The decode path's copy of the same weights (fp32 CPU only): same bits as linear().
 PackedLinear pack_linear(const at::Tensor& w_NK, const std::optional<at::Tensor>& b_N = std::nullopt);
@@ -75,8 +78,9 @@ struct TokenLogProbs {
   at::Tensor logprobs;  // [R] fp32, with gradient to h and w
   at::Tensor entropy;   // [R] fp32, no gradient; undefined unless asked for
 };
-// log softmax(h w^T / temperature)[target]. Runs in blocks of rows and vocabulary columns and recomputes them in
-// backward: never holds [R, V]. h rows: the hidden states that predict the targets (the caller shifts).
+// log softmax(h w^T / temperature)[target], from logits that are not rounded to the weights' type on CPU. Runs in
+// blocks of rows and vocabulary columns and recomputes them in backward: never holds [R, V]. h rows: the hidden states
+// that predict the targets (the caller shifts).
 TokenLogProbs token_logprobs(const at::Tensor& h_RC, const at::Tensor& w_VC, const at::Tensor& targets_R,
                              double temperature, bool want_entropy);
 

@@ -4,17 +4,11 @@
 namespace prosodia::ops {
 namespace {
 
-// [T, H, D] with contiguous heads; the token stride is free.
-at::Tensor as_heads(const at::Tensor& x) {
-  const bool usable = x.stride(2) == 1 && (x.size(1) == 1 || x.stride(1) == x.size(2));
-  return usable ? x : x.contiguous();
-}
-
 // direction 1 rotates, -1 rotates back (the gradient).
 at::Tensor rotate(const at::Tensor& x, const at::Tensor& positions, const RopeTable& table, float direction) {
-  const at::Tensor heads = as_heads(x);
+  const at::Tensor heads = as_float(as_heads(x));
   const int64_t count = heads.size(1), dim = heads.size(2), stride = heads.size(0) > 1 ? heads.stride(0) : count * dim;
-  at::Tensor y = at::empty(x.sizes(), x.options());
+  at::Tensor y = at::empty(x.sizes(), heads.options());
   const float* in = heads.const_data_ptr<float>();
   const int64_t* position = positions.const_data_ptr<int64_t>();
   float* out = y.mutable_data_ptr<float>();
@@ -22,7 +16,7 @@ at::Tensor rotate(const at::Tensor& x, const at::Tensor& positions, const RopeTa
     kernels().rope(in + begin * stride, stride, end - begin, count, dim, position + begin, table.cos_data(),
                    table.sin_data(), direction, out + begin * count * dim, count * dim);
   });
-  return y;
+  return like(x, y);
 }
 
 struct RopeFunction : torch::autograd::Function<RopeFunction> {
@@ -68,7 +62,7 @@ at::Tensor rope(const at::Tensor& x_THD, const at::Tensor& positions_T, const Ro
                      positions_T.scalar_type() == at::kLong,
                  "x [{}, .., {}], {} positions, table of head dim {}", x_THD.size(0), x_THD.size(-1),
                  positions_T.numel(), table.head_dim());
-  if (is_fp32_cpu(x_THD)) {
+  if (on_cpu_kernels(x_THD)) {
     const at::Tensor positions = positions_T.contiguous();
     const int64_t* position = positions.const_data_ptr<int64_t>();
     for (int64_t t = 0; t < positions.numel(); ++t)
@@ -76,15 +70,16 @@ at::Tensor rope(const at::Tensor& x_THD, const at::Tensor& positions_T, const Ro
                      table.max_positions());
     return needs_grad(x_THD) ? RopeFunction::apply(x_THD, positions, table) : rotate(x_THD, positions, table, 1.0f);
   }
-  // transformers casts cos and sin to the model's dtype and rotates in it.
+  // In float32, rounded once: rotating in the model's type, as transformers does, loses more.
+  const at::Tensor x = x_THD.to(at::kFloat);
   const at::Tensor index = positions_T.to(table.cos().device());
   const auto row = [&](const at::Tensor& values) {
     const at::Tensor half = values.index_select(0, index);
-    return at::cat({half, half}, -1).unsqueeze(1).to(x_THD.options());
+    return at::cat({half, half}, -1).unsqueeze(1).to(x.options());
   };
   const int64_t half = x_THD.size(2) / 2;
-  const at::Tensor rotated = at::cat({-x_THD.narrow(2, half, half), x_THD.narrow(2, 0, half)}, -1);
-  return x_THD * row(table.cos()) + rotated * row(table.sin());
+  const at::Tensor rotated = at::cat({-x.narrow(2, half, half), x.narrow(2, 0, half)}, -1);
+  return like(x_THD, x * row(table.cos()) + rotated * row(table.sin()));
 }
 
 }  // namespace prosodia::ops

@@ -58,8 +58,8 @@ PROSODIA_INLINE Operand rows_of(const float* data, int64_t dim) { return {data, 
 
 PROSODIA_INLINE void multiply(const float* a, int64_t a_stride, bool a_transposed, Operand b, float* c,
                               int64_t c_stride, int64_t rows, int64_t inner, int64_t cols, bool accumulate) {
-  gemm({a, a_stride, a_transposed, b.data, b.group_stride, b.row_stride, nullptr, c, c_stride, rows, inner, cols,
-        accumulate});
+  gemm<float>({a, a_stride, a_transposed, b.data, b.group_stride, b.row_stride, nullptr, c, c_stride, rows, inner, cols,
+               accumulate});
 }
 
 // Scratch of one call, cut from the workspace. The packed prefix comes first: its place depends on (prefix, dim) alone.

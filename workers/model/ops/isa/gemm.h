@@ -22,9 +22,10 @@ constexpr int kRowBlock = 96;
 // Not a power of two: the rows of a tile must not fall into the same L1 set.
 constexpr int kAStride = kInnerBlock + 16;
 
+template <class Element>
 struct Tile {
   const float* a;  // [tile rows][kAStride]
-  const float* b;
+  const Element* b;
   int64_t b_group_stride, b_row_stride, inner;
   float* c;
   int64_t c_stride;
@@ -33,8 +34,8 @@ struct Tile {
   int64_t last_lanes;  // lanes of the last group (1..16)
 };
 
-template <int kRows, int kGroups>
-static void compute_tile(const Tile& t) {
+template <int kRows, int kGroups, class Element>
+static void compute_tile(const Tile<Element>& t) {
   F16 acc[kRows][kGroups];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r)
@@ -44,7 +45,7 @@ static void compute_tile(const Tile& t) {
       if (t.load_c) acc[r][g] = load_lanes(t.c + r * t.c_stride + 16 * g, g + 1 < kGroups ? 16 : t.last_lanes);
     }
   const float* a = t.a;
-  const float* b = t.b;
+  const Element* b = t.b;
   const int64_t group_stride = t.b_group_stride, row_stride = t.b_row_stride;
 #pragma GCC unroll 4
   for (int64_t k = 0; k < t.inner; ++k) {
@@ -70,32 +71,36 @@ static void compute_tile(const Tile& t) {
 }
 
 // All column groups [0, groups) for one tile's rows: the widest tile first, then narrower ones.
-template <int kRows, int kGroups>
-PROSODIA_INLINE void sweep_width(Tile& t, int64_t& groups, int64_t cols_in_last) {
+template <int kRows, int kGroups, class Element>
+PROSODIA_INLINE void sweep_width(Tile<Element>& t, int64_t& groups, int64_t cols_in_last) {
   for (; groups >= kGroups; groups -= kGroups) {
     t.last_lanes = groups == kGroups ? cols_in_last : 16;
-    compute_tile<kRows, kGroups>(t);
+    compute_tile<kRows, kGroups, Element>(t);
     t.b += kGroups * t.b_group_stride;
     t.c += 16 * kGroups;
     if (t.bias) t.bias += 16 * kGroups;
   }
-  if constexpr (kGroups > 1) sweep_width<kRows, kGroups / 2>(t, groups, cols_in_last);
+  if constexpr (kGroups > 1) sweep_width<kRows, kGroups / 2, Element>(t, groups, cols_in_last);
 }
 
-template <int kRows>
-static void sweep_columns(Tile t, int64_t groups, int64_t cols_in_last) {
-  sweep_width<kRows, tile_groups(kRows)>(t, groups, cols_in_last);
+template <int kRows, class Element>
+static void sweep_columns(Tile<Element> t, int64_t groups, int64_t cols_in_last) {
+  sweep_width<kRows, tile_groups(kRows), Element>(t, groups, cols_in_last);
 }
 
-using SweepFunction = void (*)(Tile, int64_t, int64_t);
-static SweepFunction sweep_of(int64_t rows) {
+template <class Element>
+using SweepFunction = void (*)(Tile<Element>, int64_t, int64_t);
+template <class Element>
+static SweepFunction<Element> sweep_of(int64_t rows) {
+  using E = Element;
 #ifdef __AVX512F__
-  static constexpr SweepFunction kSweeps[] = {
-      sweep_columns<1>, sweep_columns<2>, sweep_columns<3>, sweep_columns<4>,  sweep_columns<5>,  sweep_columns<6>,
-      sweep_columns<7>, sweep_columns<8>, sweep_columns<9>, sweep_columns<10>, sweep_columns<11>, sweep_columns<12>};
+  static constexpr SweepFunction<E> kSweeps[] = {sweep_columns<1, E>,  sweep_columns<2, E>,  sweep_columns<3, E>,
+                                                 sweep_columns<4, E>,  sweep_columns<5, E>,  sweep_columns<6, E>,
+                                                 sweep_columns<7, E>,  sweep_columns<8, E>,  sweep_columns<9, E>,
+                                                 sweep_columns<10, E>, sweep_columns<11, E>, sweep_columns<12, E>};
 #else
-  static constexpr SweepFunction kSweeps[] = {sweep_columns<1>, sweep_columns<2>, sweep_columns<3>,
-                                              sweep_columns<4>, sweep_columns<5>, sweep_columns<6>};
+  static constexpr SweepFunction<E> kSweeps[] = {sweep_columns<1, E>, sweep_columns<2, E>, sweep_columns<3, E>,
+                                                 sweep_columns<4, E>, sweep_columns<5, E>, sweep_columns<6, E>};
 #endif
   return kSweeps[rows - 1];
 }
@@ -150,7 +155,34 @@ static void pack_rows(const float* b, int64_t stride, int64_t inner, int64_t col
     for (int64_t k = 0; k < inner; ++k, out += 16) store(out, load_lanes(b + k * stride + col, left));
 }
 
-static void copy_a_block(const GemmArgs& g, int64_t row, int64_t rows, int64_t k, int64_t inner, float* block) {
+// The same for bfloat16: 16 rows at a time through a widened block, whose transpose narrows without loss.
+static void pack_transposed_bf16(const Bf16* b, int64_t stride, int64_t rows, int64_t inner, Bf16* out) {
+  constexpr int64_t kWidth = 64;
+  alignas(64) float wide[16 * kWidth], turned[kWidth * 16];
+  for (int64_t row = 0; row < rows; row += 16) {
+    const int64_t lanes = rows - row < 16 ? rows - row : 16;
+    memset(wide, 0, sizeof(wide));
+    for (int64_t k = 0; k < inner; k += kWidth) {
+      const int64_t width = inner - k < kWidth ? inner - k : kWidth;
+      for (int64_t r = 0; r < lanes; ++r) PROSODIA_FOR_LANES(i, width)
+      store_lanes(wide + r * kWidth + i, load_lanes(b + (row + r) * stride + k + i, lanes_left), lanes_left);
+      for (int64_t i = 0; i < width; i += 8) {  // columns beyond `width` are never stored
+        transpose8(wide + i, kWidth, turned + i * 16, 16);
+        transpose8(wide + 8 * kWidth + i, kWidth, turned + i * 16 + 8, 16);
+      }
+      for (int64_t i = 0; i < width; ++i, out += 16) store_bf16(out, load(turned + i * 16));
+    }
+  }
+}
+
+static void pack_rows_bf16(const Bf16* b, int64_t stride, int64_t inner, int64_t cols, Bf16* out) {
+  for (int64_t col = 0, left = cols; left > 0; col += 16, left -= 16)
+    for (int64_t k = 0; k < inner; ++k, out += 16) store_bf16(out, load_lanes(b + k * stride + col, left));
+}
+
+template <class Element>
+static void copy_a_block(const GemmArgsOf<Element>& g, int64_t row, int64_t rows, int64_t k, int64_t inner,
+                         float* block) {
   if (g.a_transposed) {
     transpose(g.a + k * g.a_stride + row, g.a_stride, inner, rows, block, kAStride);
     return;
@@ -167,7 +199,9 @@ static void copy_a_block(const GemmArgs& g, int64_t row, int64_t rows, int64_t k
 // Column groups per sweep: the B block of a sweep stays in L1/L2 while the row tiles of the A block pass over it.
 constexpr int64_t kSweepGroups = 8;
 
-static void multiply_block(const GemmArgs& g, const float* block, int64_t row, int64_t rows, int64_t k, int64_t inner) {
+template <class Element>
+static void multiply_block(const GemmArgsOf<Element>& g, const float* block, int64_t row, int64_t rows, int64_t k,
+                           int64_t inner) {
   const int64_t tiles = (rows + kMaxTileRows - 1) / kMaxTileRows;
   const int64_t base = rows / tiles, larger = rows % tiles;  // evenly sized tiles keep the registers busy
   const bool last = k + inner == g.inner;
@@ -176,7 +210,7 @@ static void multiply_block(const GemmArgs& g, const float* block, int64_t row, i
     const int64_t groups = (cols + 15) / 16;
     for (int64_t tile = 0, r = 0; tile < tiles; ++tile) {
       const int64_t tile_rows = base + (tile < larger ? 1 : 0);
-      Tile t;
+      Tile<Element> t;
       t.a = block + r * kAStride;
       t.b = g.b + col / 16 * g.b_group_stride + k * g.b_row_stride;
       t.b_group_stride = g.b_group_stride;
@@ -186,13 +220,14 @@ static void multiply_block(const GemmArgs& g, const float* block, int64_t row, i
       t.c_stride = g.c_stride;
       t.load_c = g.accumulate || k > 0;
       t.bias = last && g.bias ? g.bias + col : nullptr;
-      sweep_of(tile_rows)(t, groups, cols - (groups - 1) * 16);
+      sweep_of<Element>(tile_rows)(t, groups, cols - (groups - 1) * 16);
       r += tile_rows;
     }
   }
 }
 
-static void gemm(const GemmArgs& g) {
+template <class Element>
+static void gemm(const GemmArgsOf<Element>& g) {
   if (g.inner == 0 && !g.accumulate)
     for (int64_t r = 0; r < g.rows; ++r)
       for (int64_t c = 0; c < g.cols; ++c) g.c[r * g.c_stride + c] = g.bias ? g.bias[c] : 0.0f;

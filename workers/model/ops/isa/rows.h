@@ -32,12 +32,23 @@ PROSODIA_INLINE float rms_scale(const float* x, int64_t channels, float eps) {
   return inverse_root(squares / static_cast<float>(channels) + eps);
 }
 
+// What happens to a value that a model of a narrower type would store.
+struct Exact {
+  PROSODIA_INLINE F16 of(F16 x) { return x; }
+};
+struct RoundBf16 {
+  PROSODIA_INLINE F16 of(F16 x) { return round_bf16(x); }
+};
+
+template <class Rounding>
 static void rms_norm(const float* x, int64_t x_stride, int64_t rows, int64_t channels, const float* w, float eps,
                      float* y, int64_t y_stride) {
   for (int64_t r = 0; r < rows; ++r, x += x_stride, y += y_stride) {
     const F16 scale = set1(rms_scale(x, channels, eps));
-    PROSODIA_FOR_LANES(i, channels)
-    store_lanes(y + i, mul(mul(load_lanes(x + i, lanes_left), scale), load_lanes(w + i, lanes_left)), lanes_left);
+    PROSODIA_FOR_LANES(i, channels) {
+      const F16 normal = Rounding::of(mul(load_lanes(x + i, lanes_left), scale));
+      store_lanes(y + i, Rounding::of(mul(normal, load_lanes(w + i, lanes_left))), lanes_left);
+    }
   }
 }
 
@@ -140,12 +151,14 @@ static void rope(const float* x, int64_t x_stride, int64_t rows, int64_t heads, 
 
 PROSODIA_INLINE F16 sigmoid(F16 x) { return div(set1(1.0f), add(set1(1.0f), exp16(sub(zero(), x)))); }
 
+template <class Rounding>
 static void silu_mul(const float* gate, int64_t gate_stride, const float* up, int64_t up_stride, int64_t rows,
                      int64_t channels, float* y, int64_t y_stride) {
   for (int64_t r = 0; r < rows; ++r, gate += gate_stride, up += up_stride, y += y_stride)
     PROSODIA_FOR_LANES(i, channels) {
       const F16 g = load_lanes(gate + i, lanes_left);
-      store_lanes(y + i, mul(mul(g, sigmoid(g)), load_lanes(up + i, lanes_left)), lanes_left);
+      const F16 activated = Rounding::of(mul(g, sigmoid(g)));
+      store_lanes(y + i, Rounding::of(mul(activated, load_lanes(up + i, lanes_left))), lanes_left);
     }
 }
 
@@ -179,6 +192,14 @@ static void gelu_backward(const float* x, const float* dy, int64_t count, float*
     const F16 pdf = mul(set1(0.39894228040143268f), exp16(mul(mul(value, value), set1(-0.5f))));
     store_lanes(dx + i, mul(load_lanes(dy + i, lanes_left), fma(value, pdf, normal_cdf(value))), lanes_left);
   }
+}
+
+static void round_row_bf16(const float* x, int64_t count, float* y) {
+  PROSODIA_FOR_LANES(i, count) store_lanes(y + i, round_bf16(load_lanes(x + i, lanes_left)), lanes_left);
+}
+
+static void widen_row_bf16(const Bf16* x, int64_t count, float* y) {
+  PROSODIA_FOR_LANES(i, count) store_lanes(y + i, load_lanes(x + i, lanes_left), lanes_left);
 }
 
 static void add_vectors(const float* a, const float* b, int64_t count, float* y) {

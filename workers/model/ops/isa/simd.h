@@ -13,6 +13,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "workers/model/ops/isa/table.h"
+
 #define PROSODIA_INLINE static inline __attribute__((always_inline))
 
 namespace prosodia::ops::PROSODIA_ISA {
@@ -52,6 +54,24 @@ PROSODIA_INLINE F16 select_less(F16 a, F16 b, F16 x, F16 y) {
 PROSODIA_INLINE F16 scale_exponent(F16 x, F16 n) {
   const __m512i shift = _mm512_slli_epi32(_mm512_cvtps_epi32(n.v), 23);
   return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x.v), shift))};
+}
+// bfloat16 is the upper half of a float: reading widens exactly; round_bf16 rounds to nearest even, keeps NaN, and
+// leaves the value in float lanes; store_bf16 takes such a value.
+PROSODIA_INLINE F16 load(const Bf16* p) {
+  const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16))};
+}
+PROSODIA_INLINE F16 round_bf16(F16 a) {
+  const __m512i bits = _mm512_castps_si512(a.v);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i sum = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+  const __m512i rounded = _mm512_and_si512(sum, _mm512_set1_epi32(static_cast<int>(0xffff0000u)));
+  const __mmask16 is_nan = _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q);
+  return {_mm512_castsi512_ps(_mm512_mask_mov_epi32(rounded, is_nan, _mm512_set1_epi32(0x7fc00000)))};
+}
+PROSODIA_INLINE void store_bf16(Bf16* p, F16 a) {
+  const __m256i half = _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_castps_si512(a.v), 16));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), half);
 }
 PROSODIA_INLINE __m256 low_half(F16 a) { return _mm512_castps512_ps256(a.v); }
 PROSODIA_INLINE __m256 high_half(F16 a) { return _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a.v), 1)); }
@@ -112,6 +132,26 @@ PROSODIA_INLINE __m256 scale_exponent(__m256 x, __m256 n) {
   return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), shift));
 }
 PROSODIA_INLINE F16 scale_exponent(F16 x, F16 n) { return {scale_exponent(x.lo, n.lo), scale_exponent(x.hi, n.hi)}; }
+PROSODIA_INLINE __m256 widen_bf16(const Bf16* p) {
+  const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+}
+PROSODIA_INLINE F16 load(const Bf16* p) { return {widen_bf16(p), widen_bf16(p + 8)}; }
+PROSODIA_INLINE __m256 round_bf16(__m256 a) {
+  const __m256i bits = _mm256_castps_si256(a);
+  const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+  const __m256i sum = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+  const __m256i rounded = _mm256_and_si256(sum, _mm256_set1_epi32(static_cast<int>(0xffff0000u)));
+  const __m256 nan = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fc00000));
+  return _mm256_blendv_ps(_mm256_castsi256_ps(rounded), nan, _mm256_cmp_ps(a, a, _CMP_UNORD_Q));
+}
+PROSODIA_INLINE F16 round_bf16(F16 a) { return {round_bf16(a.lo), round_bf16(a.hi)}; }
+PROSODIA_INLINE void store_bf16(Bf16* p, F16 a) {
+  const __m256i lo = _mm256_srli_epi32(_mm256_castps_si256(a.lo), 16);
+  const __m256i hi = _mm256_srli_epi32(_mm256_castps_si256(a.hi), 16);
+  const __m256i mixed = _mm256_packus_epi32(lo, hi);  // 128-bit halves interleaved
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(mixed, 0xd8));
+}
 PROSODIA_INLINE __m256 low_half(F16 a) { return a.lo; }
 PROSODIA_INLINE __m256 high_half(F16 a) { return a.hi; }
 
@@ -135,6 +175,12 @@ PROSODIA_INLINE float max_lanes(F16 a) {
 #define PROSODIA_FOR_LANES(i, n) for (int64_t i = 0, lanes_left = (n); lanes_left > 0; i += 16, lanes_left -= 16)
 PROSODIA_INLINE F16 load_lanes(const float* p, int64_t lanes_left) {
   return lanes_left >= 16 ? load(p) : load_part(p, lanes_left);
+}
+PROSODIA_INLINE F16 load_lanes(const Bf16* p, int64_t lanes_left) {
+  if (lanes_left >= 16) return load(p);
+  alignas(32) Bf16 lanes[16] = {};
+  memcpy(lanes, p, sizeof(Bf16) * static_cast<size_t>(lanes_left));
+  return load(lanes);
 }
 PROSODIA_INLINE void store_lanes(float* p, F16 a, int64_t lanes_left) {
   if (lanes_left >= 16)

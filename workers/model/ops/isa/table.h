@@ -5,17 +5,21 @@
 
 #include <cstdint>
 
+#include "workers/model/ops/bf16.h"
+
 namespace prosodia::ops {
 
 // C[r, n] = (accumulate ? C : 0) + sum_k A[r, k] B[k, n], then + bias[n]: one sequential FMA chain over k per element.
 // A[r, k] is a[r * a_stride + k], or a[k * a_stride + r] when a_transposed.
 // B in column groups of 16: element (k, 16 g + j) is b[g * b_group_stride + k * b_row_stride + j]; the last group is
-// padded to 16 readable floats. bias is padded likewise or null.
-struct GemmArgs {
+// padded to 16 readable elements. bias is padded likewise or null. B is float or bfloat16 (widened in registers, so the
+// bits are those of the widened matrix).
+template <class Element>
+struct GemmArgsOf {
   const float* a;
   int64_t a_stride;
   bool a_transposed;
-  const float* b;
+  const Element* b;
   int64_t b_group_stride, b_row_stride;
   const float* bias;
   float* c;
@@ -23,6 +27,8 @@ struct GemmArgs {
   int64_t rows, inner, cols;
   bool accumulate;
 };
+using GemmArgs = GemmArgsOf<float>;
+using GemmArgsBf16 = GemmArgsOf<Bf16>;
 
 // One (segment, kv head): rows [0, queries * group) of the score matrix are (token, head in group) pairs. Pointers
 // point at the segment's first row and the kv head's (first) head. Keys are the prefix rows, then the own rows.
@@ -71,9 +77,17 @@ struct KernelTable {
   void (*pack_transposed)(const float* b, int64_t stride, int64_t rows, int64_t inner, float* out);
   // Copies [inner, cols] row-major into [cols/16][inner][16].
   void (*pack_rows)(const float* b, int64_t stride, int64_t inner, int64_t cols, float* out);
+  void (*gemm_bf16)(const GemmArgsBf16&);
+  void (*pack_transposed_bf16)(const Bf16* b, int64_t stride, int64_t rows, int64_t inner, Bf16* out);
+  void (*pack_rows_bf16)(const Bf16* b, int64_t stride, int64_t inner, int64_t cols, Bf16* out);
+  void (*round_bf16)(const float* x, int64_t count, float* y);  // to nearest even; stays float
+  void (*widen_bf16)(const Bf16* x, int64_t count, float* y);
 
   void (*rms_norm)(const float* x, int64_t x_stride, int64_t rows, int64_t channels, const float* w, float eps,
                    float* y, int64_t y_stride);
+  // Rounds where a bfloat16 model does: the normalised row, then its product with w.
+  void (*rms_norm_bf16)(const float* x, int64_t x_stride, int64_t rows, int64_t channels, const float* w, float eps,
+                        float* y, int64_t y_stride);
   void (*rms_norm_backward)(const float* x, const float* dy, int64_t rows, int64_t channels, const float* w, float eps,
                             float* dx, float* dw);  // dw: added to
   void (*layer_norm)(const float* x, int64_t x_stride, int64_t rows, int64_t channels, const float* w, const float* b,
@@ -85,6 +99,9 @@ struct KernelTable {
                const float* cos, const float* sin, float sin_sign, float* y, int64_t y_stride);
   void (*silu_mul)(const float* gate, int64_t gate_stride, const float* up, int64_t up_stride, int64_t rows,
                    int64_t channels, float* y, int64_t y_stride);
+  // Rounds silu(gate), then the product.
+  void (*silu_mul_bf16)(const float* gate, int64_t gate_stride, const float* up, int64_t up_stride, int64_t rows,
+                        int64_t channels, float* y, int64_t y_stride);
   void (*silu_mul_backward)(const float* gate, const float* up, const float* dy, int64_t count, float* dgate,
                             float* dup);
   void (*gelu)(const float* x, int64_t count, float* y);

@@ -1,0 +1,16 @@
+// prosodia doctor --plan. See workers/plan/memory_plan.h.
+#pragma once
+
+#include "data/base/status.h"
+#include "orchestrator/cli/options.h"
+#include "workers/plan/memory_plan.h"
+
+namespace prosodia::cli {
+
+// Prints bytes per process, per host and per device for --model under the options.
+Result<int> print_memory_plan(const Options& options);
+
+// Whether this build can train that way; plans of the rest are arithmetic.
+bool is_available(const MemoryRequest& request);
+
+}  // namespace prosodia::cli
