@@ -79,7 +79,8 @@ TEST(WordSplitOniguruma, SameWordsOnAnyCodePoints) {
     bool assigned = true;
     for (size_t at = 0; at < text.size(); at += utf8_at(text, at).length)
       assigned &= is_assigned(utf8_at(text, at).code_point);
-    if (assigned) ASSERT_NO_FATAL_FAILURE(expect_same_words(pattern, text));
+    if (!assigned) continue;
+    ASSERT_NO_FATAL_FAILURE(expect_same_words(pattern, text));
   }
 }
 
