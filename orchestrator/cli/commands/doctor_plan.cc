@@ -125,7 +125,7 @@ void print_strategies(const ModelConfig& config, const MemoryRequest& base, doub
 
 bool is_available(const MemoryRequest& request) {
   const bool sharded_so = request.sharding == Sharding::kOptimizer || request.learner_ranks == 1;
-  return request.lora_rank == 0 && !request.gradient_checkpointing && sharded_so;
+  return !request.gradient_checkpointing && sharded_so;
 }
 
 Result<int> print_memory_plan(const Options& options) {
