@@ -65,9 +65,9 @@ Status count(const core::Record& record, Counts& counts) {
 Status count_archive(const std::filesystem::path& run, Counts& counts) {
   PROSODIA_ASSIGN(const auto segments, list_segments(posix_file_system(), run / "rollouts"));
   for (const Segment& segment : segments) {
-    PROSODIA_ASSIGN(const auto batches, read_segment(segment.path));
-    for (const protocol::StepBatch& batch : batches) {
-      for (const protocol::BatchGroup& group : batch.groups) {
+    PROSODIA_ASSIGN(const auto steps, read_segment(segment.path));
+    for (const ArchivedStep& step : steps) {
+      for (const protocol::BatchGroup& group : step.batch.groups) {
         ++counts.archived[group.group_id.value];
         if (tokens_of(group.rollout) != counts.digest[group.group_id.value])
           return fail(ErrorCode::kCorruption, "{}: group {} has other tokens than the journal", segment.path.string(),
