@@ -145,6 +145,9 @@ Result<SynthReport> synthesize_corpus(const SynthOptions& options) {
       plans.size(), jobs, static_cast<size_t>(jobs) * 16,
       [&](size_t i) { return render(*espeak, speakers[plans[i].speaker], plans[i], options.max_seconds); },
       [&](size_t i, Rendered rendered) -> Status {
+        if (options.stop_requested && options.stop_requested())
+          return fail(ErrorCode::kInterrupted, "asked to stop after {} of {} utterances; nothing was written", i,
+                      plans.size());
         report.truncated += rendered.truncated;
         off_pitch += rendered.off_pitch;
         report.audio_seconds += rendered.utterance.audio.seconds();

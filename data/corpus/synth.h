@@ -32,6 +32,7 @@ struct SynthOptions {
   double max_seconds = 2.0;                              // longer clips are cut, with a short fade; range 0.5..30
   std::string espeak_ng = "espeak-ng";                   // program name (searched in PATH) or path
   std::function<void(int done, int total)> on_progress;  // from the calling thread; may be empty
+  std::function<bool()> stop_requested;                  // from the calling thread; may be empty. True: kInterrupted
 };
 
 struct SynthReport {

@@ -1,5 +1,5 @@
 // UTF-8, character classes and NFC, as the tokenizer needs them: classes of Unicode 16 and NFC of Unicode 9, which is
-// what Hugging Face's `tokenizers` has. Both come from utf8proc (Unicode 14), corrected by unicode_tables.h.
+// what Hugging Face's `tokenizers` has. Both come from utf8proc, corrected by unicode_tables.h.
 //
 // Called by the tokenizer, the trainer and the chat template. Pure, thread-safe; no input is an error.
 #pragma once

@@ -1,4 +1,4 @@
-// Where Hugging Face's `tokenizers` 0.23 and utf8proc 2.8 (Unicode 14) know different code points. Ids must not depend
+// Where Hugging Face's `tokenizers` 0.23 and utf8proc 2.8 (Unicode 15) know different code points. Ids must not depend
 // on that, so the differences are here: tests/golden/text/compare.py, which goes through every code point, shows when
 // they change.
 //

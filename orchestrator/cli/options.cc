@@ -39,8 +39,21 @@ std::vector<std::string> split(std::string_view text, char separator) {
   return parts;
 }
 
+// Options travel between the processes of a run as lines of an INI file, where '#' begins a comment and spaces at the
+// ends go.
+bool fits_a_line(const std::string& value) {
+  constexpr std::string_view kSpace = " \t\r\n\v\f";
+  const bool trimmed =
+      value.empty() || (kSpace.find(value.front()) == kSpace.npos && kSpace.find(value.back()) == kSpace.npos);
+  return trimmed && value.find_first_of(std::string_view("#\n\r\0", 4)) == std::string::npos;
+}
+
 // Checks kind, range and choices; returns the canonical spelling.
 Result<std::string> check_value(const OptionSpec& spec, const std::string& value) {
+  if (!fits_a_line(value)) {
+    return fail(ErrorCode::kUsage, "--{} '{}': a value cannot hold '#' or a line break, nor begin or end with a space",
+                spec.name, value);
+  }
   switch (spec.kind) {
     case OptionKind::kInteger:
     case OptionKind::kReal: {

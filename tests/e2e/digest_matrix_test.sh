@@ -5,12 +5,13 @@
 . "$(dirname "$0")/lib.sh"
 R=$W/digests && rm -rf "$R" && mkdir "$R"
 steps=8
+save_steps=4
 full=${PROSODIA_DIGEST_MATRIX:-}
 cells=0
 train_in() {  # folder, then options
   local folder=$1
   shift
-  "$P" train "${train_options[@]}" --output_dir "$folder" --max_steps $steps "$@"
+  "$P" train "${own_save_options[@]/24/64}" --output_dir "$folder" --max_steps $steps --save_steps $save_steps "$@"
 }
 check() {  # name, expected digest, then options: trains once and compares
   local name=$1 want=$2
@@ -37,8 +38,9 @@ else  # a Latin square of it
   check lag2-again "${digest[2]}" --lag 2 --layout learner=1,rollout=2,reward=2
 fi
 
+save_steps=1
 # Stopped in the middle, then resumed from each of its checkpoints: later ones are taken away.
-train_in "$R/stopped" --lag 1 --save_steps 1 --save_total_limit 20 --layout learner=1,rollout=2,reward=1 >"$R/stopped.log" 2>&1 &
+train_in "$R/stopped" --lag 1 --save_total_limit 20 --layout learner=1,rollout=2,reward=1 >"$R/stopped.log" 2>&1 &
 run=$!
 for _ in $(seq 1200); do [ "$(wc -l 2>/dev/null <"$R/stopped/metrics.jsonl" || echo 0)" -ge 3 ] && break; kill -0 $run 2>/dev/null || break; sleep 0.02; done
 kill -TERM $run 2>/dev/null || true
@@ -49,9 +51,10 @@ versions=$(ls "$R/stopped/checkpoints" | grep -oE '[0-9]{6}$')
 for version in $versions; do
   cp -r "$R/stopped" "$R/from-$version"
   for later in "$R/from-$version"/checkpoints/step-*; do [ "${later##*-}" -le "$version" ] 2>/dev/null || rm -r "$later"; done
-  check "from-$version" "${digest[1]}" --lag 1 --save_steps 1 --save_total_limit 20 --layout learner=1,rollout=1,reward=1
+  check "from-$version" "${digest[1]}" --lag 1 --save_total_limit 20 --layout learner=1,rollout=1,reward=1
 done
 
+save_steps=4
 # Killed in mid-run: rollout worker, then the coordinator.
 train_in "$R/killed" --lag 2 --layout learner=1,rollout=2,reward=1 >"$R/killed.log" 2>&1 &
 run=$!

@@ -6,9 +6,9 @@ R=$W/plan && rm -rf "$R" && mkdir "$R"
 "$P" init --model "$R/model" --dataset "$W/data/coldstart.sft.jsonl" --vocab_size 400 --audio_d_model 128 --audio_layers 1 --audio_heads 2 \
   --hidden_size 768 --num_hidden_layers 8 --num_attention_heads 12 --num_key_value_heads 4 --intermediate_size 2304 >/dev/null
 # What the plan is told about the data: tokens of a prompt and of an answer, seconds of a clip.
-shape=(--prompt_tokens 130 --audio_seconds 2.2 --max_completion_length 40 --token_budget 1024 --max_rows 16 --num_generations 1)
+shape=(--prompt_tokens 130 --audio_seconds 2.2 --max_completion_length 40 --token_budget 1024 --max_rows 16 --num_generations 1 --layout learner=1,rollout=1)
 "$P" doctor --plan --model "$R/model" "${shape[@]}" >"$R/plan.txt"
-peak_of() { awk -v head="$1" '$0 ~ "^" head {on = 1} on && /peak with mapped files/ {print $(NF - 1); exit}' "$R/plan.txt"; }
+peak_of() { awk -v head="$1" '$0 ~ "^" head {on = 1} on && /^  needed/ {print $(NF - 1); exit}' "$R/plan.txt"; }
 compare() {  # what, predicted GB, measured GB
   awk -v what="$1" -v p="$2" -v m="$3" 'BEGIN {
     printf "%s: planned %.3f GB, measured %.3f GB, ratio %.3f\n", what, p, m, p / m

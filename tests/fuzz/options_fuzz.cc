@@ -34,7 +34,7 @@ void check_round_trip(const Options& options, uint32_t command) {
 void fuzz_options(Input input) {
   if (input.empty()) return;
   const auto choice = std::to_integer<uint32_t>(input[0]);
-  const uint32_t command = 1u << (choice % 11);
+  const uint32_t command = 1u << (choice % 12);
   input = input.subspan(1);
   std::vector<std::string> arguments;
   if (choice & 0x80) {

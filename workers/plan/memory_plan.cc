@@ -148,12 +148,6 @@ void add_engine(const ModelConfig& config, const MemoryRequest& r, std::vector<M
                    static_cast<uint64_t>(tokens * (4 * w.hidden + 2 * w.query + 2 * w.key + 3 * w.inner) * element)});
 }
 
-void add_files(const ModelConfig& config, const MemoryRequest& r, int models, std::vector<MemoryItem>& items) {
-  items.push_back(
-      {"model files, mapped", Lifetime::kMapped,
-       static_cast<uint64_t>(models) * count_parameters(config, r).all * static_cast<uint64_t>(element_bytes(r))});
-}
-
 }  // namespace
 
 std::string_view name(Sharding sharding) {
@@ -168,13 +162,6 @@ Result<Sharding> parse_sharding(std::string_view text) {
 }
 
 uint64_t ProcessMemory::needed() const {
-  uint64_t total = 0;
-  for (const MemoryItem& item : items)
-    if (item.lifetime != Lifetime::kMapped) total += item.bytes;
-  return total;
-}
-
-uint64_t ProcessMemory::peak() const {
   uint64_t total = 0;
   for (const MemoryItem& item : items) total += item.bytes;
   return total;
@@ -225,7 +212,6 @@ ProcessMemory plan_sft(const ModelConfig& config, const MemoryRequest& request) 
   ProcessMemory plan{"sft rank", {}};
   add_training_state(config, request, plan.items);
   add_backward(config, request, sft_micro_batch(request), plan.items);
-  add_files(config, request, 1, plan.items);
   return plan;
 }
 
@@ -241,7 +227,6 @@ ProcessMemory plan_learner(const ModelConfig& config, const MemoryRequest& reque
   if (serves_weights)
     plan.items.push_back({fmt::format("served weight versions ({})", request.lag + 2), Lifetime::kResident,
                           static_cast<uint64_t>(request.lag + 2) * count.all * element});
-  add_files(config, request, second_model ? 2 : 1, plan.items);
   return plan;
 }
 
@@ -251,14 +236,12 @@ ProcessMemory plan_rollout(const ModelConfig& config, const MemoryRequest& reque
   const ParameterCount count = count_parameters(config, request);
   plan.items.push_back(
       {"a fetched weight version", Lifetime::kTransient, count.all * static_cast<uint64_t>(element_bytes(request))});
-  add_files(config, request, 1, plan.items);
   return plan;
 }
 
 ProcessMemory plan_infer(const ModelConfig& config, const MemoryRequest& request) {
   ProcessMemory plan{"infer, eval", {}};
   add_engine(config, request, plan.items);
-  add_files(config, request, 1, plan.items);
   return plan;
 }
 

@@ -45,7 +45,7 @@ struct MemoryRequest {
   int64_t max_rows = 64;         // of the engine
 };
 
-enum class Lifetime { kResident, kTransient, kMapped };  // always there; at the peak of a step; page cache of the files
+enum class Lifetime { kResident, kTransient };  // always there; at the peak of a step
 
 struct MemoryItem {
   std::string what;
@@ -56,8 +56,8 @@ struct MemoryItem {
 struct ProcessMemory {
   std::string process;  // "learner rank 0", "rollout worker"
   std::vector<MemoryItem> items;
-  uint64_t needed() const;  // without mapped files: what must be there
-  uint64_t peak() const;    // with them: what VmHWM shows, less the program itself
+  uint64_t needed()
+      const;  // at the peak, less the program itself: what VmHWM shows. Loading maps files, but drops them
 };
 
 // The tensors of `config`, counted.

@@ -110,8 +110,10 @@ std::vector<ReasoningScore> TimedScorer::score(nlohmann::json row, std::vector<s
     return true;
   };
   if (!wait([&] { return !state_->running && !state_->next; })) {
+    stuck_ = Clock::now() >= deadline;
     return all(count, ScoreStatus::kTimeout, "the scorer is still busy with an earlier group that was given up");
   }
+  stuck_ = false;
   state_->next = job;
   state_->changed.notify_all();
   if (!wait([&] { return job->done; })) {

@@ -39,12 +39,17 @@ class TimedScorer {
   std::vector<ReasoningScore> score(nlohmann::json row, std::vector<std::string> responses,
                                     const std::function<bool()>& waiting);
 
+  // The last group got its timeouts because an earlier, given-up one occupied the scorer for the whole limit: nothing
+  // but a new process will free it.
+  bool is_stuck() const { return stuck_; }
+
  private:
   struct Job;
   struct State;
   static void run(std::shared_ptr<State> state);
   TimedScorerOptions options_;
   std::shared_ptr<State> state_;
+  bool stuck_ = false;
 };
 
 }  // namespace prosodia

@@ -70,7 +70,13 @@ class RewardWorker {
     if (given_up) return {};  // by us, not by the scorer: no timeout to report. The lease expires, or is cancelled
     result->seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     log_missing(lease, task, *result);
-    return client_.send_result(lease, *result);
+    PROSODIA_TRY(client_.send_result(lease, *result));
+    if (!options_.end_when_stuck || !scorer_ || !scorer_->is_stuck()) return {};
+    (void)client_.flush(std::chrono::seconds(5));
+    return fail(ErrorCode::kUnavailable,
+                "the reasoning scorer hangs: it neither answered nor stopped within twice {} ms (--reward_timeout_s). "
+                "This process ends, to be started again with a new one",
+                options_.reasoning_limit.count());
   }
 
   static void log_missing(LeaseId lease, const protocol::TaskReward& task, const protocol::RewardResult& result) {

@@ -31,6 +31,9 @@ struct RewardWorkerOptions {
   RewardOptions reward;                               // validated here: kUsage
   std::shared_ptr<ReasoningScorer> scorer;            // scorer_factory.h; may be null when weights.reasoning is 0
   std::chrono::milliseconds reasoning_limit{60'000};  // --reward_timeout_s, for a whole group; > 0
+  // A scorer that hangs for good: end with kUnavailable, so that whoever started this process starts it again. false:
+  // go on and report timeouts (inside one mpirun, where the end of a process is the end of the job).
+  bool end_when_stuck = false;
   std::function<bool()> stop_requested = [] { return false; };  // polled several times a second
 };
 

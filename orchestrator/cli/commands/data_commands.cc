@@ -10,7 +10,7 @@
 
 namespace prosodia::cli {
 
-Result<int> run_data_synth(const Options& options, const CommandContext&) {
+Result<int> run_data_synth(const Options& options, const CommandContext& context) {
   PROSODIA_ASSIGN(const std::string out, options.required("out"));
   SynthOptions synth;
   synth.out = out;
@@ -18,6 +18,7 @@ Result<int> run_data_synth(const Options& options, const CommandContext&) {
   synth.test_utterances = static_cast<int>(options.integer("test_utterances"));
   synth.seed = static_cast<uint64_t>(options.integer("seed"));
   synth.jobs = static_cast<int>(options.integer("jobs"));
+  synth.stop_requested = [&context] { return context.stop.load(); };
   const bool terminal = isatty(STDERR_FILENO);
   synth.on_progress = [terminal, shown = -1](int done, int total) mutable {
     const int percent = total > 0 ? 100 * done / total : 100;

@@ -15,7 +15,7 @@ namespace {
 
 constexpr double kGigabyte = 1e9;
 // Code, LibTorch, MPI and their tables: measured on a process with a model of a few hundred kilobytes.
-constexpr uint64_t kProgramBytes = 210'000'000;
+constexpr uint64_t kProgramBytes = 175'000'000;
 
 struct PlannedProcess {
   ProcessMemory memory;
@@ -73,14 +73,11 @@ std::vector<PlannedProcess> all_processes(const ModelConfig& config, const Memor
 void print_process(const PlannedProcess& process) {
   fmt::print("\n{}{}\n", process.memory.process, process.count > 1 ? fmt::format(" (x{})", process.count) : "");
   for (const MemoryItem& item : process.memory.items) {
-    const char* note = item.lifetime == Lifetime::kTransient ? "  during a step"
-                       : item.lifetime == Lifetime::kMapped  ? "  page cache: given back when memory is short"
-                                                             : "";
+    const char* note = item.lifetime == Lifetime::kTransient ? "  during a step" : "";
     fmt::print("  {:<42}{:>14}{}\n", item.what, gigabytes(item.bytes), note);
   }
   fmt::print("  {:<42}{:>14}\n", "program and libraries", gigabytes(kProgramBytes));
-  fmt::print("  {:<42}{:>14}   peak with mapped files {}\n", "needed",
-             gigabytes(process.memory.needed() + kProgramBytes), gigabytes(process.memory.peak() + kProgramBytes));
+  fmt::print("  {:<42}{:>14}\n", "needed", gigabytes(process.memory.needed() + kProgramBytes));
 }
 
 // GPUs: process i of a role sits on device i mod devices.
@@ -128,7 +125,7 @@ void print_strategies(const ModelConfig& config, const MemoryRequest& base, doub
 
 bool is_available(const MemoryRequest& request) {
   const bool sharded_so = request.sharding == Sharding::kOptimizer || request.learner_ranks == 1;
-  return request.lora_rank == 0 && !request.gradient_checkpointing && sharded_so;
+  return !request.gradient_checkpointing && sharded_so;
 }
 
 Result<int> print_memory_plan(const Options& options) {

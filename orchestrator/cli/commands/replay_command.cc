@@ -88,6 +88,7 @@ Result<ReplaySetup> make_setup(const Options& given, const ArchivedRollouts& arc
   PROSODIA_TRY(resolve_options(given, setup));
   if (setup.run.text("ref_model").empty()) setup.run.set("ref_model", setup.run.text("model"));
   setup.run.set("output_dir", setup.output_dir.string());
+  setup.run.set("keys", "");  // it talks to nobody
   return setup;
 }
 

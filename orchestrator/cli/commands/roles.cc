@@ -130,6 +130,7 @@ Status score_rewards(const Options& options, std::atomic<bool>& stop, const Line
   PROSODIA_ASSIGN(worker.reward, reward_options(options));
   PROSODIA_ASSIGN(worker.scorer, standard_scorers().make(options.text("reasoning_scorer")));
   worker.reasoning_limit = std::chrono::milliseconds(static_cast<int64_t>(options.real("reward_timeout_s") * 1000));
+  worker.end_when_stuck = !launch::under_mpi_launcher();
   worker.stop_requested = [&stop] { return stop.load(); };
   PROSODIA_ASSIGN(protocol::WorkerClientOptions client_opts, client_options(options, protocol::Role::kReward, line));
   client_opts.slots = 4;

@@ -1,5 +1,6 @@
 // prosodia train: one machine under the local supervisor, or all roles inside one mpirun.
 #include <fmt/core.h>
+#include <sys/stat.h>
 
 #include "data/base/digest.h"
 #include "data/corpus/dataset.h"
@@ -78,9 +79,13 @@ ProcessSpec role_process(const Options& options, const CommandContext& context, 
 fs::path mpi_scratch(const Options& options) {
   std::error_code error;
   const std::string run = fs::absolute(options.text("output_dir"), error).lexically_normal().string();
+  struct stat folder {};  // tells runs of equal paths in different containers apart
+  (void)!stat(run.c_str(), &folder);
   const fs::path shared_memory = "/dev/shm";
   const fs::path base = fs::is_directory(shared_memory, error) ? shared_memory : fs::temp_directory_path(error);
-  return base / ("prosodia-" + DigestBuilder().add(run).finish().short_hex());
+  return base /
+         ("prosodia-" +
+          DigestBuilder().add(run).add(uint64_t{folder.st_dev}).add(uint64_t{folder.st_ino}).finish().short_hex());
 }
 
 ProcessSpec learner_group(const Options& options, const CommandContext& context, const Layout& layout) {

@@ -10,18 +10,13 @@ import subprocess
 import sys
 
 import numpy as np
-import soundfile
-import soxr
 import transformers
 
-from generate import BUFFER
+from generate import BUFFER, load_mono
 
 
 def reference(extractor, path):
-    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    mono = samples.mean(axis=1)
-    if rate != 16000:
-        mono = soxr.resample(mono, rate, 16000, quality="HQ")
+    mono = load_mono(path)
     padded = np.zeros(BUFFER, dtype=np.float32)
     padded[: min(len(mono), BUFFER)] = mono[:BUFFER]
     return mono, extractor._np_extract_fbank_features(padded[None], "cpu")[0]

@@ -85,10 +85,20 @@ def signed_mean(values):
     return float((values * np.where(noise(len(values), 0) < 0, -1.0, 1.0)).mean())
 
 
+def load_mono(path):
+    """librosa.load(path, sr=16000, mono=True): soundfile, the channels' mean, soxr HQ, ceil(n * ratio) samples."""
+    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    mono = samples.mean(axis=1)
+    if rate == 16000:
+        return mono
+    length = int(np.ceil(len(mono) * (16000 / rate)))
+    resampled = soxr.resample(mono, rate, 16000, quality="HQ")[:length]
+    return np.pad(resampled, (0, length - len(resampled)))
+
+
 def ravdess_sums(extractor, speech):
     for path in sorted((speech / "ravdess-raw").rglob("*.wav")):
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-        mono = soxr.resample(samples.mean(axis=1), rate, 16000, quality="HQ")
+        mono = load_mono(path)
         padded = np.zeros(BUFFER, dtype=np.float32)
         padded[: len(mono)] = mono
         frames = -(-len(mono) // 160)

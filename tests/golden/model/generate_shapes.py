@@ -218,6 +218,8 @@ def shape(name, heads, kv_heads, head_dim, section, tied, clips, keep_weights, s
         inputs["feature_attention_mask"] = torch.stack(
             [(torch.arange(width) < m.shape[1]).long() for m in mels]
         )
+    # A plain Qwen2 counts padding as positions unless told (generate() tells it).
+    training = inputs if section else inputs | {"position_ids": (mask.cumsum(-1) - 1).clamp(min=0)}
     labels = labels_of(ids, mask)
     store_rows(out, "rows", rows)
     out["clips_per_row"] = torch.tensor([len(c) for c in clips], dtype=torch.int64)
@@ -225,8 +227,8 @@ def shape(name, heads, kv_heads, head_dim, section, tied, clips, keep_weights, s
     for index, mel in enumerate(mels):
         out[f"mel.{index}"] = mel.bfloat16().contiguous()
 
-    exact = forward(load(torch.float32), inputs, mask, labels)
-    rounded = forward(load(torch.bfloat16), inputs, mask, labels)
+    exact = forward(load(torch.float32), training, mask, labels)
+    rounded = forward(load(torch.bfloat16), training, mask, labels)
     for key, value in exact.items():
         if key not in ("position_ids", "cos", "sin"):
             out[f"bf16_error.{key}"] = relative_rms(rounded[key], value).reshape(1)
@@ -240,8 +242,8 @@ def shape(name, heads, kv_heads, head_dim, section, tied, clips, keep_weights, s
     out["greedy"] = generated[:, ids.shape[1] :].contiguous()
 
     before = {key: p.detach().clone() for key, p in trained(model)}
-    after = adamw(model, inputs, labels)
-    after_bf16 = adamw(load(torch.bfloat16), inputs, labels)
+    after = adamw(model, training, labels)
+    after_bf16 = adamw(load(torch.bfloat16), training, labels)
     updates = lambda weights: torch.cat([(weights[k] - before[k]).flatten() for k in before])
     out["bf16_error.adamw"] = relative_rms(updates(after_bf16), updates(after)).reshape(1)
     save_file(out, folder / "cases.safetensors", metadata=METADATA)

@@ -100,7 +100,7 @@ void expect_adapter(const std::string& name, const std::string& cases_of_base, c
   for (const LogMel& mel : mels) batch.clips.push_back(&mel);
   const at::Tensor hidden = model.hidden(batch);
   EXPECT_LT(relative_error(model.logits(hidden).detach(), cases["logits"]), kForwardTolerance);
-  const at::Tensor loss = loss_of(model, batch, hidden, inputs.ids(case_name + ".labels"));
+  const at::Tensor loss = -kept_logprobs(model, batch, hidden, inputs.ids(case_name + ".labels")).mean();
   EXPECT_LT(relative_error(loss.detach().reshape({1}), cases["loss"]), kForwardTolerance);
   loss.backward();
   const auto names = cases.names_with("grad.");

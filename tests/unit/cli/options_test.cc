@@ -80,6 +80,14 @@ TEST(Options, ConfigFileRoundTripsAndTheCommandLineWins) {
   std::remove(path.c_str());
 }
 
+// Such a value would come back changed from the config.ini that the processes of a run read.
+TEST(Options, RefusesWhatAnIniLineCannotHold) {
+  for (const char* value : {"run#1", "a\nseed = 7", " a", "a ", "a\r"}) {
+    EXPECT_THAT(error_of(kTrain, {"--output_dir", value}), HasSubstr("--output_dir")) << value;
+  }
+  EXPECT_TRUE(parse(kTrain, {"--output_dir", "a b=c;d"}));
+}
+
 TEST(Options, DigestSeesResultsAndNothingElse) {
   const auto base = parse(kTrain, {})->result_digest(kTrain);
   EXPECT_EQ(parse(kTrain, {"--layout", "learner=1", "--save_steps", "7"})->result_digest(kTrain), base);

@@ -76,7 +76,7 @@ TEST(Dataset, ErrorsNameFileLineAndExpectation) {
     EXPECT_THAT(samples.error().message, HasSubstr((dir / "d.jsonl").string() + ":2: ")) << bad;
     return samples.error().message;
   };
-  EXPECT_THAT(error("{\"messages\":"), HasSubstr("not JSON: parse error at line 1, column 13"));
+  EXPECT_THAT(error("{\"messages\":"), HasSubstr("not valid JSON: parse error at line 1, column 13"));
   EXPECT_THAT(error("[1,2]"), HasSubstr("expected a JSON object, found array"));
   EXPECT_THAT(error("{}"), HasSubstr("non-empty array \"messages\""));
   EXPECT_THAT(error(R"({"messages":[]})"), HasSubstr("non-empty array \"messages\""));
@@ -94,7 +94,7 @@ TEST(Dataset, ErrorsNameFileLineAndExpectation) {
               HasSubstr("audios[0] must be a non-empty string"));
   EXPECT_THAT(error(R"({"messages":[{"role":"user","content":""}],"solution":3})"),
               HasSubstr("\"solution\" must be a string"));
-  EXPECT_THAT(error("{\"messages\":[{\"role\":\"user\",\"content\":\"\xff\"}]}"), HasSubstr("not JSON"));
+  EXPECT_THAT(error("{\"messages\":[{\"role\":\"user\",\"content\":\"\xff\"}]}"), HasSubstr("not valid JSON"));
 }
 
 TEST(Dataset, MissingAndEmptyFiles) {

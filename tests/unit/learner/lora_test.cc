@@ -189,7 +189,7 @@ TEST_F(LoraTest, BackwardDoesNotReachFrozenLayers) {
   PackedBatch packed{.token_ids = {1, 2, 3}, .positions = {0, 1, 2}, .segments = {{.begin = 0, .end = 3}}};
   std::vector<bool> recorded;
   const at::Tensor hidden = model->hidden(
-      packed, [&](int, const at::Tensor& k, const at::Tensor&) { recorded.push_back(k.requires_grad()); });
+      packed, {.kv = [&](int, const at::Tensor& k, const at::Tensor&) { recorded.push_back(k.requires_grad()); }});
   EXPECT_EQ(recorded, (std::vector<bool>{false, true}));
   hidden.sum().backward();
   for (const NamedParameter& parameter : model->parameters())

@@ -82,9 +82,11 @@ TEST(TimedScorer, StuckScorerCostsTimeoutsOnly) {
   ASSERT_EQ(scores.size(), 2u);
   EXPECT_EQ(scores[1].status, ScoreStatus::kTimeout);
   EXPECT_GT(ticks, 0);
+  EXPECT_FALSE(timed.is_stuck());                       // slow, so far
   const auto next = timed.score(nullptr, kTwo, go_on);  // the first still runs
   EXPECT_EQ(next[0].status, ScoreStatus::kTimeout);
   EXPECT_NE(next[0].detail.find("busy"), std::string::npos);
+  EXPECT_TRUE(timed.is_stuck());
   EXPECT_EQ(scorer->calls, 1);
   latch->release();
   // Free again: the given-up group's scores go to nobody.
@@ -95,6 +97,7 @@ TEST(TimedScorer, StuckScorerCostsTimeoutsOnly) {
   }
   ASSERT_EQ(later.size(), 1u);
   EXPECT_EQ(later[0].status, ScoreStatus::kValue);
+  EXPECT_FALSE(timed.is_stuck());
 }
 
 TEST(TimedScorer, KeepsWhatIsReadyWhenStopIsHeard) {

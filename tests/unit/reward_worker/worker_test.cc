@@ -165,6 +165,29 @@ TEST(RewardWorker, HangingScorerIsATimeoutAndBlocksNoHeartbeat) {
   }
 }
 
+TEST(RewardWorker, AScorerThatHangsForGoodEndsTheProcessAfterItsTimeouts) {
+  std::atomic<bool> release = false;
+  RewardWorkerOptions options;
+  options.scorer = std::make_shared<ScriptedScorer>([&](const ScoringRequest& request, std::stop_token) {
+    release.wait(false);
+    return threes(request);
+  });
+  options.reasoning_limit = milliseconds(50);
+  options.end_when_stuck = true;
+  Harness harness(options);
+  harness.send(task(1, 1), 11);
+  harness.send(task(2, 1), 12);
+  EXPECT_TRUE(harness.run_until([&] { return harness.results.size() == 2; }));
+  for (const auto& [group, result] : harness.results)
+    EXPECT_EQ(result.responses[0].reasoning_status, ReasoningStatus::kTimeout) << group;
+  release = true;  // or the destructor waits for its grace
+  release.notify_all();
+  const Status status = harness.shut_down(0);  // it ends by itself; Shutdown finds nobody
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, ErrorCode::kUnavailable);
+  EXPECT_NE(status.error().message.find("hangs"), std::string::npos);
+}
+
 TEST(RewardWorker, ACancelledLeaseFreesTheWorker) {
   std::atomic<bool> release = false;
   auto scorer = std::make_shared<ScriptedScorer>([&](const ScoringRequest& request, std::stop_token) {

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Processes that stop and go on: a worker past its lease, whose late result is refused and counted; the coordinator.
+. "$(dirname "$0")/lib.sh"
+use_folder stopped
+start_run
+wait_for_step 3
+stop_for() {  # seconds, name
+  local pid; await "$2" is_there "$2"; pid=$(pid_of "$2")
+  kill -STOP "$pid"; sleep "$1"; kill -CONT "$pid"; faults=$((faults + 1))
+}
+# Both rollout workers at once: work waits for them, so they have leases in hand or in their sockets. Silent for more than
+# three heartbeats of 200 ms they lose these; what they then sample comes too late.
+refused() { tail -n 1 "$R/run/metrics.jsonl" | grep -oE '"ft/results_rejected/stale_lease":[0-9]+' | grep -oE '[0-9]+$' || echo 0; }
+rollouts() { pid_of rollout-0; pid_of rollout-1; }
+both() { [ "$(rollouts | wc -l)" = 2 ]; }
+for _ in 1 2 3; do
+  await "two rollout workers" both
+  kill -STOP $(rollouts); sleep 1.5; kill -CONT $(rollouts); faults=$((faults + 2))
+  wait_for_steps_more 2
+done
+late=$(refused)
+[ "$late" -gt 0 ] || give_up "no late result was refused"
+stop_for 1 reward-0; wait_for_steps_more 1
+stop_for 2 coordinator; wait_for_steps_more 1
+finish_run
+check_run
+echo "faults injected: $faults stops; late results refused: $late"
