@@ -1,5 +1,5 @@
-// Loading never doubles a checkpoint: the peak of a process that loads a folder is its weights and a fixed slack, not
-// file and weights together. Measured on a process of its own, which this program starts again as.
+// Loading never doubles a checkpoint: the peak of a process that loads a folder is its weights, one tensor and a fixed
+// slack, not file and weights together. Measured on a process of its own, which this program starts again as.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -24,7 +24,8 @@ namespace fs = std::filesystem;
 using namespace testing_support;
 
 constexpr const char* kProbe = "PROSODIA_LOAD_PROBE";
-constexpr int64_t kSlackBytes = 32 << 20;  // code pages of kernels on first use, one piece of a tensor, headers
+constexpr int64_t kLargestTensorBytes = int64_t{16000} * 1024 * 4;  // the embedding, as it is held
+constexpr int64_t kSlackBytes = 24 << 20;  // code pages of kernels on first use, one piece of a tensor, headers
 
 int64_t status_bytes(const std::string& key) {
   std::ifstream status("/proc/self/status");
@@ -73,7 +74,7 @@ void write_large_folder(const fs::path& dir, DType dtype) {
 
 class LoadMemory : public testing::TestWithParam<DType> {};
 
-TEST_P(LoadMemory, PeakIsTheWeightsAndASlack) {
+TEST_P(LoadMemory, PeakIsTheWeightsOneTensorAndASlack) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "a sanitizer's own memory is larger than the model";
 #endif
@@ -88,7 +89,8 @@ TEST_P(LoadMemory, PeakIsTheWeightsAndASlack) {
   ASSERT_EQ(pclose(pipe), 0);
   ASSERT_EQ(fields, 2);
   ASSERT_GT(weights, 200'000'000);
-  EXPECT_LT(grown, weights + kSlackBytes) << "loading added " << grown << " bytes for " << weights << " of weights";
+  EXPECT_LT(grown, weights + kLargestTensorBytes + kSlackBytes)
+      << "loading added " << grown << " bytes for " << weights << " of weights";
   RecordProperty("peak_over_weights_bytes", std::to_string(grown - weights));
   std::printf("peak %.1f MB for weights of %.1f MB\n", static_cast<double>(grown) / 1e6,
               static_cast<double>(weights) / 1e6);
