@@ -5,6 +5,7 @@
 #include "data/store/model_identity.h"
 #include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/launch/layout.h"
+#include "workers/model/model.h"
 
 namespace prosodia::cli {
 namespace {
@@ -84,14 +85,22 @@ Result<Digest> digest_of_dataset(const fs::path& file) {
 
 Status record_input_digests(Options& options) {
   PROSODIA_ASSIGN(const Digest dataset, digest_of_dataset(options.text("dataset")));
-  PROSODIA_ASSIGN(Digest model, model_identity(options.text("model")));
-  const std::string& reference = options.text("ref_model");
-  if (!reference.empty() && reference != options.text("model")) {
-    PROSODIA_ASSIGN(const Digest second, model_identity(reference));
-    model = DigestBuilder().add(model).add(second).finish();
-  }
+  DigestBuilder models;
+  const auto add = [&models](const fs::path& dir) -> Status {
+    PROSODIA_ASSIGN(const Digest identity, model_identity(dir));
+    models.add(identity);
+    if (!is_adapter_dir(dir)) return {};
+    PROSODIA_ASSIGN(const fs::path base, base_model_dir(dir));
+    PROSODIA_ASSIGN(const Digest below, model_identity(base));
+    models.add(below);
+    return {};
+  };
+  const std::string &model = options.text("model"), &reference = options.text("ref_model");
+  PROSODIA_TRY(add(model));
+  if (!options.text("adapter").empty()) PROSODIA_TRY(add(options.text("adapter")));
+  if (!reference.empty() && reference != model) PROSODIA_TRY(add(reference));
   options.set("dataset_digest", dataset.hex());
-  options.set("model_digest", model.hex());
+  options.set("model_digest", models.finish().hex());
   return {};
 }
 
