@@ -1,5 +1,9 @@
 #include "data/store/model_identity.h"
 
+#include <map>
+#include <memory>
+#include <vector>
+
 #include "data/store/model_tensors.h"
 
 namespace prosodia {
@@ -23,10 +27,31 @@ void add_values(DigestBuilder& builder, std::span<const std::byte> data, bool wh
   builder.add(data.last(kBlockBytes));  // the division above may stop short of the end
 }
 
+using Files = std::vector<std::shared_ptr<const SafetensorsFile>>;
+
+Result<Files> weight_files(const std::filesystem::path& model_dir) {
+  const auto adapter = model_dir / "adapter_model.safetensors";
+  PROSODIA_ASSIGN(const bool is_adapter, posix_file_system().exists(adapter));
+  if (is_adapter) {
+    PROSODIA_ASSIGN(std::shared_ptr<const SafetensorsFile> file, SafetensorsFile::open(adapter));
+    return Files{std::move(file)};
+  }
+  PROSODIA_ASSIGN(const ShardedTensors tensors, open_model_tensors(model_dir));
+  return tensors.files();
+}
+
 }  // namespace
 
 Result<Digest> model_identity(const std::filesystem::path& model_dir, uint64_t hashed_whole_bytes) {
-  PROSODIA_ASSIGN(const ShardedTensors tensors, open_model_tensors(model_dir));
+  PROSODIA_ASSIGN(const Files weights, weight_files(model_dir));
+  std::map<std::string_view, const TensorView*> tensors;  // by name: how they are cut into files does not matter
+  uint64_t total_bytes = 0;
+  for (const auto& file : weights) {
+    for (const TensorView& view : file->tensors()) {
+      tensors[view.name] = &view;
+      total_bytes += view.data.size();
+    }
+  }
   DigestBuilder builder;
   builder.add("prosodia model 1");
   for (const char* file : kFiles) {
@@ -35,10 +60,10 @@ Result<Digest> model_identity(const std::filesystem::path& model_dir, uint64_t h
     PROSODIA_ASSIGN(const std::string text, posix_file_system().read_text(model_dir / file));
     builder.add(std::string_view(file)).add(std::string_view(text));
   }
-  const bool whole = tensors.total_bytes() <= hashed_whole_bytes;
-  for (const std::string& tensor : tensors.names()) {
-    const TensorView& view = *tensors.find(tensor);
-    builder.add(std::string_view(view.name)).add(name(view.dtype)).add(uint64_t{view.shape.size()});
+  const bool whole = total_bytes <= hashed_whole_bytes;
+  for (const auto& [tensor, found] : tensors) {
+    const TensorView& view = *found;
+    builder.add(tensor).add(name(view.dtype)).add(uint64_t{view.shape.size()});
     for (const int64_t dim : view.shape) builder.add(static_cast<uint64_t>(dim));
     add_values(builder, view.data, whole);
   }

@@ -1,4 +1,4 @@
-// Tells whether a model folder holds what it held before: a digest over its tensors and the files that decide how they
+// Tells whether a model or adapter folder holds what it held before: a digest over its tensors and the files that decide how they
 // are used. `train` records it in config.ini, so that a run is not resumed with another model by mistake.
 //
 // Covered: every tensor's name, dtype and shape; config.json, tokenizer, preprocessor and generation files whole.

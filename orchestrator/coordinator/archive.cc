@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "data/base/check.h"
+#include "data/base/crc32c.h"
 #include "orchestrator/coordinator/hdf5_file.h"
 
 namespace prosodia {
@@ -20,7 +21,7 @@ struct Columns {
   std::vector<uint8_t> batch_digest, weights_digest;
   std::vector<double> loss;
   std::vector<uint64_t> group_id, seed, policy_version, response_begin, row_begin;
-  std::vector<uint32_t> prompt_token_count;
+  std::vector<uint32_t> prompt_token_count, row_crc32c;
   std::vector<double> tau, gate;
   std::vector<uint64_t> token_begin, text_begin;
   std::vector<uint8_t> finish_reason, scored, present, reasoning_status;
@@ -46,6 +47,7 @@ struct Columns {
     PROSODIA_TRY(f("/group/gate", gate, 1));
     PROSODIA_TRY(f("/group/response_begin", response_begin, 1));
     PROSODIA_TRY(f("/group/row_begin", row_begin, 1));
+    PROSODIA_TRY(f("/group/row_crc32c", row_crc32c, 1));
     PROSODIA_TRY(f("/response/token_begin", token_begin, 1));
     PROSODIA_TRY(f("/response/text_begin", text_begin, 1));
     PROSODIA_TRY(f("/response/finish_reason", finish_reason, 1));
@@ -96,6 +98,7 @@ void add_group(Columns& c, const BatchGroup& group) {
   c.gate.push_back(group.reward.gate);
   c.response_begin.push_back(c.token_begin.size());
   c.row_begin.push_back(c.rows.size());
+  c.row_crc32c.push_back(crc32c(as_byte_span(group.row_json)));
   c.rows.insert(c.rows.end(), group.row_json.begin(), group.row_json.end());
   for (size_t i = 0; i < group.rollout.completions.size(); ++i) {
     add_response(c, group.rollout.completions[i], group.reward.responses[i]);
@@ -141,7 +144,7 @@ bool fits_together(const Columns& c) {
   const auto all = [](size_t size, auto&... columns) { return ((columns.size() == size) && ...); };
   return c.format == std::vector<uint64_t>{kFormat} && c.batch_digest.size() == 32 * steps &&
          c.weights_digest.size() == 32 * steps && c.loss.size() == steps && is_index(c.group_begin, steps, groups) &&
-         all(groups, c.seed, c.policy_version, c.prompt_token_count, c.tau, c.gate) &&
+         all(groups, c.seed, c.policy_version, c.prompt_token_count, c.row_crc32c, c.tau, c.gate) &&
          is_index(c.response_begin, groups, responses) && is_index(c.row_begin, groups, c.rows.size()) &&
          all(responses, c.scored, c.present, c.reasoning_status, c.format_reward, c.accuracy, c.reasoning,
              c.faithfulness, c.total, c.claims, c.true_claims) &&
@@ -224,7 +227,14 @@ Result<std::vector<ArchivedStep>> read_segment(const std::filesystem::path& path
     StepBatch batch;
     batch.step = StepId(c.step[s]);
     batch.batch_digest = digest_at(c.batch_digest, s);
-    for (uint64_t g = c.group_begin[s]; g < c.group_begin[s + 1]; ++g) batch.groups.push_back(read_group(c, g));
+    for (uint64_t g = c.group_begin[s]; g < c.group_begin[s + 1]; ++g) {
+      batch.groups.push_back(read_group(c, g));
+      // The batch digest leaves the row out: it names files of this machine.
+      if (crc32c(as_byte_span(batch.groups.back().row_json)) != c.row_crc32c[g]) {
+        return fail(ErrorCode::kCorruption, "{}: step {}: the row of group {} fails its checksum", path.string(),
+                    batch.step, batch.groups.back().group_id);
+      }
+    }
     if (digest_of(batch.groups) != batch.batch_digest) {
       return fail(ErrorCode::kCorruption, "{}: step {} does not hash to its digest", path.string(), batch.step);
     }

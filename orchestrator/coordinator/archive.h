@@ -5,7 +5,9 @@
 // Datasets, all flat; *_begin arrays have one more element than what they index:
 //   /step/{step u64, batch_digest u8[·,32], loss f64, weights_digest u8[·,32] (after the step), group_begin u64}
 //   /group/{group_id, seed, policy_version u64, prompt_token_count u32, tau, gate f64, response_begin u64, row_begin
-//   u64} /response/{token_begin u64, text_begin u64, finish_reason u8, scored u8, present u8, reasoning_status u8,
+//   u64,
+//           row_crc32c u32 (of its dataset row)}
+//   /response/{token_begin u64, text_begin u64, finish_reason u8, scored u8, present u8, reasoning_status u8,
 //              format, accuracy, reasoning, faithfulness, total f64, criteria f64[·,4], claims, true_claims u32}
 //   /tokens/{ids i32, logprobs f32}   /text u8 (UTF-8)   /rows u8 (UTF-8 JSON)
 // /format u64 = 2.

@@ -13,6 +13,11 @@ train_in() {  # folder, then options
   shift
   "$P" train "${own_save_options[@]/24/64}" --output_dir "$folder" --max_steps $steps --save_steps $save_steps "$@"
 }
+start_in() {  # for the background: $! is then the program itself, not a shell around it
+  local folder=$1
+  shift
+  exec "$P" train "${own_save_options[@]/24/64}" --output_dir "$folder" --max_steps $steps --save_steps $save_steps "$@"
+}
 check() {  # name, expected digest, then options: trains once and compares
   local name=$1 want=$2
   shift 2
@@ -40,7 +45,7 @@ fi
 
 save_steps=1
 # Stopped in the middle, then resumed from each of its checkpoints: later ones are taken away.
-train_in "$R/stopped" --lag 1 --save_total_limit 20 --layout learner=1,rollout=2,reward=1 >"$R/stopped.log" 2>&1 &
+start_in "$R/stopped" --lag 1 --save_total_limit 20 --layout learner=1,rollout=2,reward=1 >"$R/stopped.log" 2>&1 &
 run=$!
 for _ in $(seq 1200); do [ "$(wc -l 2>/dev/null <"$R/stopped/metrics.jsonl" || echo 0)" -ge 3 ] && break; kill -0 $run 2>/dev/null || break; sleep 0.02; done
 kill -TERM $run 2>/dev/null || true
@@ -56,7 +61,7 @@ done
 
 save_steps=4
 # Killed in mid-run: rollout worker, then the coordinator.
-train_in "$R/killed" --lag 2 --layout learner=1,rollout=2,reward=1 >"$R/killed.log" 2>&1 &
+start_in "$R/killed" --lag 2 --layout learner=1,rollout=2,reward=1 >"$R/killed.log" 2>&1 &
 run=$!
 for _ in $(seq 1200); do [ "$(wc -l 2>/dev/null <"$R/killed/metrics.jsonl" || echo 0)" -ge 2 ] && break; kill -0 $run 2>/dev/null || break; sleep 0.02; done
 for role in rollout coordinator; do

@@ -6,7 +6,6 @@
 
 #include "data/base/peak_memory.h"
 #include "data/store/atomic_file.h"
-#include "data/store/model_identity.h"
 #include "orchestrator/cli/commands/archived_rollouts.h"
 #include "orchestrator/cli/commands/command.h"
 #include "orchestrator/cli/commands/coordinator_options.h"
@@ -65,13 +64,9 @@ Status check_model(ReplaySetup& setup) {
   const std::string recorded = setup.run.text("model_digest");
   if (recorded.empty()) return {};
   Options now = setup.run;
-  PROSODIA_ASSIGN(Digest model, model_identity(now.text("model")));
-  const std::string& reference = now.text("ref_model");
-  if (!reference.empty() && reference != now.text("model") && fs::exists(reference)) {
-    PROSODIA_ASSIGN(const Digest second, model_identity(reference));
-    // The run's own model may have moved since: then the reference is the same folder under its old name.
-    if (second != model) model = DigestBuilder().add(model).add(second).finish();
-  }
+  // The run's own model may have moved since: then the reference is the same folder under its old name.
+  if (!fs::exists(now.text("ref_model"))) now.set("ref_model", "");
+  PROSODIA_ASSIGN(const Digest model, digest_of_models(now));
   if (model.hex() != recorded)
     setup.deviations.push_back(fmt::format("--model {} (not what the run began with: model_digest {}, the run has {})",
                                            now.text("model"), model.short_hex(), recorded.substr(0, 12)));

@@ -1,10 +1,13 @@
 #include "orchestrator/cli/commands/run_config.h"
 
+#include <algorithm>
+
 #include "data/store/atomic_file.h"
 #include "data/store/fs.h"
 #include "data/store/model_identity.h"
 #include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/launch/layout.h"
+#include "workers/model/model.h"
 
 namespace prosodia::cli {
 namespace {
@@ -82,16 +85,31 @@ Result<Digest> digest_of_dataset(const fs::path& file) {
   return DigestBuilder().add(std::span<const std::byte>(bytes)).finish();
 }
 
+Result<Digest> digest_of_models(const Options& options) {
+  std::vector<Digest> found;  // each once: a reference is often the model itself, perhaps under another name
+  const auto add = [&found](const fs::path& dir) -> Status {
+    PROSODIA_ASSIGN(const Digest identity, model_identity(dir));
+    if (std::find(found.begin(), found.end(), identity) == found.end()) found.push_back(identity);
+    return {};
+  };
+  for (const char* name : {"model", "adapter", "ref_model"}) {
+    const std::string& dir = options.text(name);
+    if (dir.empty()) continue;
+    PROSODIA_TRY(add(dir));
+    if (!is_adapter_dir(dir)) continue;
+    PROSODIA_ASSIGN(const fs::path base, base_model_dir(dir));
+    PROSODIA_TRY(add(base));
+  }
+  DigestBuilder all;
+  for (const Digest& identity : found) all.add(identity);
+  return all.finish();
+}
+
 Status record_input_digests(Options& options) {
   PROSODIA_ASSIGN(const Digest dataset, digest_of_dataset(options.text("dataset")));
-  PROSODIA_ASSIGN(Digest model, model_identity(options.text("model")));
-  const std::string& reference = options.text("ref_model");
-  if (!reference.empty() && reference != options.text("model")) {
-    PROSODIA_ASSIGN(const Digest second, model_identity(reference));
-    model = DigestBuilder().add(model).add(second).finish();
-  }
+  PROSODIA_ASSIGN(const Digest models, digest_of_models(options));
   options.set("dataset_digest", dataset.hex());
-  options.set("model_digest", model.hex());
+  options.set("model_digest", models.hex());
   return {};
 }
 

@@ -10,6 +10,9 @@ namespace prosodia::cli {
 // Makes paths absolute and fills in what depends on the machine, so that every process reads the same values.
 Result<Options> resolve_run_options(Options options);
 
+// Over model_identity of --model, --adapter and --ref_model and of the bases of adapters among them.
+Result<Digest> digest_of_models(const Options& options);
+
 // Fills in dataset_digest and model_digest, so that the roles need not read dataset and model for it, and a folder is
 // not resumed with other input. Reads the whole dataset and model_identity's part of the model; `train` calls it once.
 Status record_input_digests(Options& options);

@@ -230,7 +230,9 @@ TEST_F(RolloutWorkerTest, ACancelledLeaseFreesItsRows) {
   max_completion_length_ = 400;
   max_rows_ = 3;  // the first group takes all rows
   start_worker();
-  const TaskRollout unwanted = task(1, 0, digest), wanted = task(2, 0, digest);
+  TaskRollout unwanted = task(1, 0, digest);
+  unwanted.num_generations = 200;  // seconds of work: the cancellation finds it underway on any machine
+  const TaskRollout wanted = task(2, 0, digest);
   send(unwanted, 51);
   ASSERT_TRUE(run_until([&] { return progress_ > 0; }));  // it samples
   send(CancelLease{}, 51);
