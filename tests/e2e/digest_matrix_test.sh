@@ -11,12 +11,12 @@ cells=0
 train_in() {  # folder, then options
   local folder=$1
   shift
-  "$P" train "${own_save_options[@]/24/64}" --output_dir "$folder" --max_steps $steps --save_steps $save_steps "$@"
+  "$P" train "${own_save_options[@]}" --output_dir "$folder" --max_steps $steps --save_steps $save_steps "$@"
 }
 start_in() {  # for the background: $! is then the program itself, not a shell around it
   local folder=$1
   shift
-  exec "$P" train "${own_save_options[@]/24/64}" --output_dir "$folder" --max_steps $steps --save_steps $save_steps "$@"
+  exec "$P" train "${own_save_options[@]}" --output_dir "$folder" --max_steps $steps --save_steps $save_steps "$@"
 }
 check() {  # name, expected digest, then options: trains once and compares
   local name=$1 want=$2

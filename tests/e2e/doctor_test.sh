@@ -7,7 +7,7 @@ expect_code 0 'two ranks start' "$P" doctor
 expect_code 3 'no folder' "$P" doctor "$R/nothing"
 expect_code 3 'holds no run' "$P" doctor "$W/data"
 
-"$P" train "${own_save_options[@]/24/64}" --output_dir "$R/run" --max_steps 4 --save_steps 2 --archive_steps 2 --layout learner=1,rollout=1,reward=1 \
+"$P" train "${own_save_options[@]}" --output_dir "$R/run" --max_steps 4 --save_steps 2 --archive_steps 2 --layout learner=1,rollout=1,reward=1 \
   >"$R/run.log" 2>&1 || { cat "$R/run.log"; fail train; }
 digest=$(require_digest "$R/run.log")
 fingerprint() { (cd "$1" && find . -type f -exec cksum {} + | sort -k3); }

@@ -18,8 +18,9 @@ expect_code() {
 # The run digest that a finished run printed into its log.
 digest_of() { grep -oE 'run digest [0-9a-f]{64}' "$1" | tail -n 1 | cut -d' ' -f3; }
 require_digest() { local d; d=$(digest_of "$1"); [ -n "$d" ] || { cat "$1" >&2; fail "no run digest in $1"; }; echo "$d"; }
-# Options of the small run that most tests share; everything that decides the result. own_save_options: the test gives --save_steps.
-own_save_options=(--model "$W/sft" --dataset "$W/data/rl.jsonl" --prompts_per_step 4 --num_generations 4 --max_completion_length 24
+# Options of the small run that most tests share; everything that decides the result. (In fewer than 64 tokens the tiny model finishes no
+# answer: all rewards would be equal and no weight would ever change.) own_save_options: the test gives --save_steps.
+own_save_options=(--model "$W/sft" --dataset "$W/data/rl.jsonl" --prompts_per_step 4 --num_generations 4 --max_completion_length 64
   --learning_rate 1e-3 --seed 7 --heartbeat_ms 200 --gate_start_step 3)
 train_options=("${own_save_options[@]}" --save_steps 4)
 skip() { printf 'SKIPPED: %s\n' "$*"; exit 77; }

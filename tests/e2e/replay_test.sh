@@ -2,7 +2,7 @@
 # replay gives a finished run's losses and weights again, bit for bit, without workers; what differs is found and named.
 . "$(dirname "$0")/lib.sh"
 R=$W/replay && rm -rf "$R" && mkdir "$R"
-"$P" train "${own_save_options[@]/24/64}" --output_dir "$R/run" --max_steps 6 --lag 1 --save_steps 2 --save_total_limit 10 --archive_steps 4 \
+"$P" train "${own_save_options[@]}" --output_dir "$R/run" --max_steps 6 --lag 1 --save_steps 2 --save_total_limit 10 --archive_steps 4 \
   --layout learner=1,rollout=1,reward=1 >"$R/run.log" 2>&1 || { cat "$R/run.log"; fail train; }
 digest=$(require_digest "$R/run.log")
 
@@ -45,7 +45,7 @@ expect_code 5 'step [0-3]: the row of group [0-9]+ fails its checksum' "$P" repl
 expect_code 2 "is a run's folder" "$P" replay --model "$W/sft" --rollouts "$R/run" --output_dir "$R/run"
 
 # Two learner ranks: as many again give the same bits, one is said beforehand to give others.
-"$P" train "${own_save_options[@]/24/64}" --output_dir "$R/two" --max_steps 4 --save_steps 4 --layout learner=2,rollout=1,reward=1 >"$R/two.log" 2>&1 ||
+"$P" train "${own_save_options[@]}" --output_dir "$R/two" --max_steps 4 --save_steps 4 --layout learner=2,rollout=1,reward=1 >"$R/two.log" 2>&1 ||
   { cat "$R/two.log"; fail train; }
 expect_code 0 'equal: batch, loss bits and weights of all 4 steps' "$P" replay --model "$W/sft" --rollouts "$R/two" --output_dir "$R/two_same"
 expect_code 0 'nproc_per_node 1 \(the run has 2' "$P" replay --model "$W/sft" --rollouts "$R/two" --output_dir "$R/ranks" --nproc_per_node 1
