@@ -19,18 +19,22 @@ bool is_final(const ExitStatus& status, bool leader) {
   return status.code == 2 || status.code == 3 || status.code == 5 || (leader && status.code == 4);
 }
 
-// Where to read on, with the log's last line, which is the reason as a rule.
+// Where to read on, with the line of the log that tells why: the command's own last words ("prosodia learner: …") when
+// there are any near the end (mpirun talks on after them), else the last line.
 std::string log_hint(const ProcessSpec& spec) {
   if (spec.log.empty() || spec.inherit_stdout) return {};
-  constexpr std::streamoff kTail = 2000;
+  constexpr std::streamoff kTail = 4000;
   std::ifstream file(spec.log, std::ios::ate);
   const std::streamoff size = file.tellg();
-  std::string last;
+  std::string last, words;
   if (size > 0) {
     file.seekg(std::max<std::streamoff>(0, size - kTail));
-    for (std::string line; std::getline(file, line);)
+    for (std::string line; std::getline(file, line);) {
       if (!line.empty()) last = line;
+      if (line.starts_with("prosodia ")) words = line;
+    }
   }
+  if (!words.empty()) last = words;
   return last.empty() ? fmt::format("; its log: {}", spec.log.string())
                       : fmt::format("; its log {} ends: {}", spec.log.string(), last);
 }

@@ -5,12 +5,12 @@ AUDIT=$PROSODIA_CHAOS_AUDIT
 C=$W/chaos
 # One configuration for all: the undisturbed run of setup.sh gives the digest that every disturbed run must have.
 steps=160
-chaos_options=("${train_options[@]}" --max_steps $steps --max_restarts 100000 --restart_delay_max_s 0.05 --archive_steps 7
+chaos_options=("${train_options[@]}" --max_restarts 100000 --restart_delay_max_s 0.05 --archive_steps 7
   --max_attempts 1000 --layout learner=2,rollout=2,reward=1)
 
 R= run= faults=0
 use_folder() { R=$C/$1; rm -rf "$R"; mkdir -p "$R"; }
-start_run() { "$P" train "${chaos_options[@]}" --output_dir "$R/run" "$@" >>"$R/run.log" 2>&1 & run=$!; }
+start_run() { "$P" train "${chaos_options[@]}" --max_steps "$steps" --output_dir "$R/run" "$@" >>"$R/run.log" 2>&1 & run=$!; }
 lines() { wc -l 2>/dev/null <"$R/run/metrics.jsonl" || echo 0; }
 running() { kill -0 "$run" 2>/dev/null; }
 give_up() { cat "$R/run.log" >&2; fail "$@"; }

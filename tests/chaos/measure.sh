@@ -6,7 +6,9 @@ export PROSODIA_BINARY=$build/bin/prosodia PROSODIA_CHAOS_AUDIT=$build/tests/cha
 . "$(dirname "$0")/lib.sh"
 use_folder measure
 heartbeat_ms=1000
-chaos_options+=(--max_steps 1000000 --heartbeat_ms $heartbeat_ms --restart_delay_max_s 10 --collective_timeout_s 20)
+steps=1000000
+chaos_options=("${train_options[@]/%200/$heartbeat_ms}" --max_restarts 100000 --collective_timeout_s 20 --max_attempts 1000
+  --layout learner=2,rollout=2,reward=1)
 now() { date +%s%N; }
 ms_since() { echo $((($(now) - $1) / 1000000)); }
 until_true() { until "$@"; do running || give_up "the run ended"; sleep 0.01; done; }

@@ -7,7 +7,6 @@ seconds=${PROSODIA_SOAK_SECONDS:-120}
 use_folder soak
 RANDOM=${PROSODIA_CHAOS_SEED:-5}
 steps=1000000
-chaos_options+=(--max_steps $steps)
 start_run
 wait_for_step 3
 declare -A killed=()
@@ -15,7 +14,7 @@ sample() {  # time pid name rss_KiB descriptors
   local pid rss
   for pid in $run $(descendants "$run"); do
     rss=$(awk '/^VmRSS/ {print $2}' "/proc/$pid/status" 2>/dev/null) || continue
-    [ -n "$rss" ] && echo "$SECONDS $pid $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -oE 'prosodia (train|[a-z]+ --config)|^mpirun' | tr -s ' ' | cut -d' ' -f1-2 | tr ' ' '-') $rss $(ls "/proc/$pid/fd" 2>/dev/null | wc -l)"
+    [ -n "$rss" ] && echo "$SECONDS $pid $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -oE 'prosodia (train|[a-z]+ --config)|^mpirun' | head -n 1 | cut -d' ' -f1-2 | tr ' ' '-') $rss $(ls "/proc/$pid/fd" 2>/dev/null | wc -l)"
   done
 }
 kill_some() {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Processes that stop and go on: a worker past its lease, whose late result is refused and counted; the coordinator.
+# Processes that stop and go on: a worker past its lease, whose late result is refused and counted (or cancelled
+# before it is there); the coordinator.
 . "$(dirname "$0")/lib.sh"
 use_folder stopped
 start_run
@@ -10,7 +11,7 @@ stop_for() {  # seconds, name
 }
 # Both rollout workers at once: work waits for them, so they have leases in hand or in their sockets. Silent for more than
 # three heartbeats of 200 ms they lose these; what they then sample comes too late.
-refused() { tail -n 1 "$R/run/metrics.jsonl" | grep -oE '"ft/results_rejected/stale_lease":[0-9]+' | grep -oE '[0-9]+$' || echo 0; }
+counted() { tail -n 1 "$R/run/metrics.jsonl" | grep -oE "\"ft/$1\":[0-9]+" | grep -oE '[0-9]+$' || echo 0; }
 rollouts() { pid_of rollout-0; pid_of rollout-1; }
 both() { [ "$(rollouts | wc -l)" = 2 ]; }
 for _ in 1 2 3; do
@@ -18,10 +19,11 @@ for _ in 1 2 3; do
   kill -STOP $(rollouts); sleep 1.5; kill -CONT $(rollouts); faults=$((faults + 2))
   wait_for_steps_more 2
 done
-late=$(refused)
-[ "$late" -gt 0 ] || give_up "no late result was refused"
+# Refused when they had been sampled, cancelled when the worker hears of the loss first.
+refused=$(counted results_rejected) cancelled=$(counted leases_cancelled)
+[ $((refused + cancelled)) -gt 0 ] || give_up "no late result was refused and no lost lease cancelled"
 stop_for 1 reward-0; wait_for_steps_more 1
 stop_for 2 coordinator; wait_for_steps_more 1
 finish_run
 check_run
-echo "faults injected: $faults stops; late results refused: $late"
+echo "faults injected: $faults stops; late results refused: $refused, leases cancelled: $cancelled"

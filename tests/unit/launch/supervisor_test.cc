@@ -152,6 +152,12 @@ TEST_F(SupervisorTest, TheLeadersGivingUpIsFinal) {
 TEST_F(SupervisorTest, TheLogsLastLineIsQuoted) {
   EXPECT_EQ(run(shell("leader", "sleep 30"), {shell("worker", "echo no such model: x; exit 3")}), 3);
   EXPECT_THAT(log_, HasSubstr("ends: no such model: x"));
+  log_.clear();
+  EXPECT_EQ(
+      run(shell("leader", "sleep 30"),
+          {shell("group", "echo prosodia learner: no space; echo '[host:1] 1 more process has sent help'; exit 5")}),
+      5);
+  EXPECT_THAT(log_, HasSubstr("ends: prosodia learner: no space\n"));
 }
 
 // A stopped process ignores everything but SIGKILL.
