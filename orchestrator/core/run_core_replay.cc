@@ -115,6 +115,9 @@ Status RunCore::replay_record(const StepBatched& record) {
   if (record.step.value != trained_ || !has_groups(record.step)) {
     return contradiction(fmt::format("step {} batched while {} steps are trained", record.step, trained_));
   }
+  if (progress_[record.step.value].batch != BatchState::kCollecting) {
+    return contradiction(fmt::format("step {} batched twice", record.step));
+  }
   if (protocol::digest_of(step_groups(record.step)) != record.batch_digest) {
     return contradiction(fmt::format("step {}'s groups do not hash to the digest in its StepBatched", record.step));
   }

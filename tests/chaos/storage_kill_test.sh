@@ -15,8 +15,10 @@ acked=0
 live() {
   local mode=$1 inject=$2 found last
   code=0
-  strace -f -qq -o /dev/null -e trace="${inject%%:*}" -e inject="$inject" "$program" "$mode" "$work/$mode" \
-    >"$work/out" 2>"$work/err" || code=$?
+  {  # the shell's own word about the kill goes nowhere
+    strace -f -qq -o /dev/null -e trace="${inject%%:*}" -e inject="$inject" "$program" "$mode" "$work/$mode" \
+      >"$work/out" 2>"$work/err" || code=$?
+  } 2>/dev/null
   found=$(sed -n 's/^found \([0-9]*\).*/\1/p' "$work/out" | head -n 1)
   [ -z "$found" ] || [ "$found" -ge "$acked" ] || fail "$mode, $inject: found $found of $acked acknowledged"
   last=$(sed -n 's/^ack //p' "$work/out" | tail -n 1)
@@ -43,8 +45,9 @@ for mode in journal checkpoint archive; do
       errors=$((errors + 1))
     done
   done
-  live $mode "fsync:error=EIO:when=100000"
-  [ $code = 0 ] || { cat "$work/err" >&2; fail "$mode does not recover: exit code $code"; }
+  "$program" "$mode" "$work/$mode" >"$work/out" || fail "$mode does not recover"
+  found=$(sed -n 's/^found \([0-9]*\).*/\1/p' "$work/out")
+  [ "$found" -ge "$acked" ] || fail "$mode: found $found of $acked acknowledged at the end"
 done
 [ $kills -ge 30 ] || fail "only $kills kills: does the injection work?"
 echo "$kills kills and $errors errors at fsync, rename and unlink: nothing acknowledged was lost, every file read back"

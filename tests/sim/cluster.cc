@@ -164,7 +164,14 @@ Outcome Cluster::outcome() const {
     out.trained_twice += count - 1;
     if (count != 1) out.violations.push_back(fmt::format("step {} was trained {} times", step, count));
   }
-  if (!out.complete && !out.stopped) out.violations.push_back("not complete");
+  if (!out.complete && !out.stopped) {
+    out.violations.push_back("not complete: " + coordinator_.describe());
+    for (const auto& process : processes_) {
+      const std::string_view state = !process->up() ? "down" : process->is_wedged() ? "wedged" : "up";
+      out.violations.push_back(fmt::format("{} is {}, started at {} ms{}", process->name(), state,
+                                           process->started_ms(), process->shut_down() ? ", was told to end" : ""));
+    }
+  }
   return out;
 }
 

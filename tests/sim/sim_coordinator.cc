@@ -286,6 +286,18 @@ void SimCoordinator::request_stop() {
   if (core_) drive(core_->on_stop(world_.now_ms()));
 }
 
+std::string SimCoordinator::describe() const {
+  if (!core_) return "the coordinator is down";
+  std::string text = fmt::format("{} steps trained, {} released, newest checkpoint {}, learner {}, {} active leases;",
+                                 core_->trained_steps(), core_->released_steps(), core_->last_checkpoint(),
+                                 core::name_of<core::LearnerLifecycle>(core_->learner_state()), core_->active_leases());
+  for (const auto& [peer, worker] : core_->workers().all()) {
+    text += fmt::format(" {} {} ({} leases)", worker.name, core::name_of<core::WorkerLifecycle>(worker.state),
+                        worker.leases.size());
+  }
+  return text;
+}
+
 core::Counters SimCoordinator::total() const {
   core::Counters sum = total_;
   if (core_) add(sum, core_->counters());

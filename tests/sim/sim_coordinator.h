@@ -53,6 +53,7 @@ class SimCoordinator {
   uint64_t folded_steps() const { return retirement_.folded_steps(); }
   size_t acknowledged() const { return acked_.size(); }
   uint64_t lost() const { return lost_; }
+  std::string describe() const;  // where a run that does not end stands
   core::Counters total() const;  // summed over lives
   std::vector<std::string> violations;
 

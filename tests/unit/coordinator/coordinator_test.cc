@@ -86,11 +86,12 @@ TEST(Coordinator, RetiresTheJournalAndDropsOldArchiveSegments) {
   run.stop_workers();
   const auto dir = run.options.run_dir / "journal";
   JournalRecovery recovery;
-  ASSERT_TRUE(read_journal(posix_file_system(), dir, [](const JournalRecord&) { return Status{}; }, &recovery));
+  ASSERT_TRUE(read_journal(
+      posix_file_system(), dir, [](const JournalRecord&) { return Status{}; }, &recovery));
   EXPECT_GT(recovery.snapshot_lsn, 0u);
   const Status status = run.coordinate();
   ASSERT_TRUE(status) << status.error().message;
-  EXPECT_EQ(final_digest(run), final_digest(straight));
+  EXPECT_EQ(run.final_digest(), straight.final_digest());
   EXPECT_EQ(inspect_run(posix_file_system(), run.options.run_dir)->trained_steps, 8u);
   const auto segments = list_segments(posix_file_system(), run.options.run_dir / "rollouts");
   ASSERT_TRUE(segments);
