@@ -199,6 +199,7 @@ class RunCore {
   void wedge(Worker& worker, WorkerEvent why, const std::string& reason, int64_t now_ms);
   void refuse_fenced(Worker& worker, WorkerEvent event, const protocol::FrameHeader& header);
   int64_t stall_ms(protocol::Role role) const;
+  void expect_back(const std::string& name, int64_t now_ms);
   void report_missing(int64_t now_ms);
   Lease end_lease(LeaseId id, LeaseEvent event);
   void return_group(const Lease& lease, int64_t not_before_ms);

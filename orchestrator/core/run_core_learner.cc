@@ -30,6 +30,7 @@ void RunCore::on_learner_hello(Worker& worker, const Hello& hello, int64_t now_m
   if (!best) {
     ++counters_.hellos_rejected;
     learner_.peer.clear();
+    expect_back(worker.name, now_ms);
     send(worker.peer, Reject{RejectCode::kBadHello,
                              fmt::format("{} offers no version to start from up to {}, the newest that the journal "
                                          "knows: it must offer at least 0, the initial model",
@@ -62,7 +63,7 @@ bool RunCore::resume_running(Worker& worker, const Hello& hello, int64_t now_ms)
         worker, FrameHeader{}, RefusalReason::kStaleEpoch,
         fmt::format("the learner is at version {}, the journal at {}: restart it from a checkpoint", newest, trained_));
     learner_.peer.clear();
-    (void)workers_.apply(worker, WorkerEvent::kReplaced, counters_.reasons);
+    lose_worker(worker, WorkerEvent::kReplaced, now_ms);  // should it not exit, it is reported as missing
     return false;
   }
   if (!check_served(WeightsReady{hello.served})) return false;

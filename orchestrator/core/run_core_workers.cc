@@ -173,10 +173,7 @@ Lease RunCore::end_lease(LeaseId id, LeaseEvent event) {
 
 void RunCore::lose_worker(Worker& worker, WorkerEvent why, int64_t now_ms) {
   if (!workers_.apply(worker, why, counters_.reasons)) return;
-  const auto& expected = options_.expected_workers;
-  if (std::find(expected.begin(), expected.end(), worker.name) != expected.end()) {
-    missing_since_ms_.try_emplace(worker.name, now_ms);
-  }
+  expect_back(worker.name, now_ms);
   const std::set<LeaseId> granted = worker.leases;
   for (LeaseId id : granted) {
     const Lease lease = end_lease(id, LeaseEvent::kWorkerLost);
@@ -256,6 +253,12 @@ void RunCore::bury_silent(int64_t now_ms) {
     }
   }
   workers_.forget_ended(now_ms - period_ms * kForgetAfterPeriods);
+}
+
+// A process under this name should say Hello (again) before long.
+void RunCore::expect_back(const std::string& name, int64_t now_ms) {
+  const auto& expected = options_.expected_workers;
+  if (std::find(expected.begin(), expected.end(), name) != expected.end()) missing_since_ms_.try_emplace(name, now_ms);
 }
 
 void RunCore::report_missing(int64_t now_ms) {

@@ -134,6 +134,24 @@ TEST_F(StuckLearnerTest, NoProgressOnABatchFailsTheEpochAndTheBatchGoesToTheNext
   EXPECT_EQ(core_->trained_steps(), 0u);
 }
 
+// It runs, it is fenced because it knows steps that the journal does not, and it hangs in place of exiting.
+TEST_F(StuckLearnerTest, AFencedLearnerThatDoesNotExitIsReported) {
+  RunOptions options = run_options();
+  options.learner_timeout_ms = 2000;
+  options.expected_workers = {"learner"};
+  boot(options);
+  Hello message;
+  message.role = Role::kLearner;
+  message.name = "learner";
+  message.served = {{PolicyVersion(0), Digest{}}, {PolicyVersion(3), weights(3)}};
+  deliver("learner", message);
+  EXPECT_EQ(sent<Refused>().at(0).second.reason, RefusalReason::kStaleEpoch);
+  take(core_->on_tick(now_ = 1900));
+  EXPECT_TRUE(replaced_.empty());
+  take(core_->on_tick(now_ = 2000));
+  EXPECT_EQ(replaced_, std::vector<std::string>{"learner"});
+}
+
 TEST_F(StuckLearnerTest, ALearnerThatDoesNotComeBackStopsTheRun) {
   learner_ready();
   deliver("learner", Goodbye{"x"});
