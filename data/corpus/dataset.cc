@@ -108,6 +108,11 @@ Result<Sample> parse_sample(std::string_view text, const std::filesystem::path& 
   Result<Sample> sample = sample_from(std::move(row), base_dir);
   if (!sample) return wrap(sample.error(), where);
   sample->line = line;
+  sample->origin = fmt::format("{}:{}", file, line);
+  if (const auto origin = sample->row.find(kOriginKey); origin != sample->row.end()) {
+    if (origin->is_string()) sample->origin = origin->get<std::string>();
+    sample->row.erase(origin);
+  }
   return sample;
 }
 
@@ -136,6 +141,18 @@ Result<std::vector<Sample>> read_dataset(const std::filesystem::path& path) {
                 path.string());
   }
   return samples;
+}
+
+Status check_audio_files(const std::vector<Sample>& samples) {
+  for (const Sample& sample : samples) {
+    for (const std::string& audio : sample.audios) {
+      std::error_code ignored;
+      const std::string file = audio.substr(0, audio.rfind('#'));
+      if (std::filesystem::exists(file, ignored) || std::filesystem::exists(audio, ignored)) continue;
+      return fail(ErrorCode::kInvalidInput, "{}: {} does not exist", sample.origin, file);
+    }
+  }
+  return {};
 }
 
 std::vector<std::string> dataset_texts(const std::vector<Sample>& samples) {

@@ -19,6 +19,9 @@
 
 namespace prosodia {
 
+// A row that travels (coordinator to workers, rollout archive) says under this key where it was read: "FILE:LINE".
+inline constexpr const char* kOriginKey = "__origin__";
+
 struct Message {
   std::string role;     // "system", "user" or "assistant"
   std::string content;  // UTF-8; each "<audio>" stands for the next of `audios`
@@ -28,8 +31,9 @@ struct Sample {
   std::vector<Message> messages;    // not empty
   std::vector<std::string> audios;  // absolute: "/d/a.wav" or "/d/C.h5#utt_id"
   std::string solution;             // "" when the row has none
-  nlohmann::json row;               // the whole object as read
+  nlohmann::json row;               // the whole object as read, without kOriginKey
   int64_t line = 0;                 // from 1
+  std::string origin;               // "FILE:LINE": what messages about this row name
 
   bool ends_with_assistant() const { return !messages.empty() && messages.back().role == "assistant"; }
 };
@@ -37,9 +41,13 @@ struct Sample {
 // Empty lines are skipped; a file without any row is an error.
 Result<std::vector<Sample>> read_dataset(const std::filesystem::path& path);
 
-// One row. `file` and `line` only go into messages; `base_dir` is what relative audio paths are relative to.
+// One row. `file` and `line` only go into messages, and give way to the row's own kOriginKey; `base_dir` is what
+// relative audio paths are relative to.
 Result<Sample> parse_sample(std::string_view json, const std::filesystem::path& base_dir, std::string_view file,
                             int64_t line);
+
+// Every file that the rows' audios name is there; kInvalidInput naming row and file otherwise. Reads no audio.
+Status check_audio_files(const std::vector<Sample>& samples);
 
 // "<audio>" occurrences in all messages.
 size_t count_audio_tags(const std::vector<Message>& messages);

@@ -34,8 +34,12 @@ constexpr OptionSpec kTable[] = {
     {"output_dir", kText, "", "folder for the keys (required)", "Files", kKeygen},
     {"rotate", kText, "", "a new key pair for this role only; its old public key stays allowed", "Files", kKeygen,
      false, 0, 0, "coordinator|learner|rollout|reward"},
-    {"input", kText, "", "JSONL file to read (required)", "Files", kInfer | kScore},
-    {"output", kText, "", "JSONL file to write (required)", "Files", kInfer | kScore},
+    {"input", kText, "", "JSONL file to read (required; infer: or --prompt)", "Files", kInfer | kScore},
+    {"output", kText, "", "JSONL file to write; default: stdout", "Files", kInfer | kScore},
+    {"prompt", kText, "", "one user turn in place of a file; without --output its text is printed as it is sampled",
+     "Prompt", kInfer},
+    {"audio", kList, "", "audio of the prompt: F.wav or C.h5#ID, at its <audio> tags, else in front", "Prompt", kInfer},
+    {"system", kText, "", "system turn of the prompt; default: \"You are a helpful assistant.\"", "Prompt", kInfer},
 
     // --- data
     {"out", kText, "", "HDF5 corpus to write (required)", "Data", kDataSynth},

@@ -53,13 +53,15 @@ struct GrpoTrainer::Impl {
   Result<EncodedPrompt> encode_prompt(const protocol::StepBatch& batch, const protocol::BatchGroup& group) const {
     const std::string where = fmt::format("step {}, group {}", batch.step, group.group_id);
     PROSODIA_ASSIGN(const Sample sample, parse_sample(group.row_json, options.dataset_dir, where, 1));
-    PROSODIA_ASSIGN(EncodedPrompt prompt, processor.encode(sample, /*generation_prompt=*/true));
+    auto encoded = processor.encode(sample, /*generation_prompt=*/true);
+    if (!encoded) return wrap(encoded.error(), where);
+    EncodedPrompt prompt = std::move(*encoded);
     if (prompt.token_ids.size() != group.rollout.prompt_token_count)
       return fail(
           ErrorCode::kInvalidInput,
-          "{}: the learner encodes the prompt to {} tokens, the rollout worker had {}. Next: make both read the "
+          "{}: {}: the learner encodes the prompt to {} tokens, the rollout worker had {}. Next: make both read the "
           "same model folder and audio files",
-          where, prompt.token_ids.size(), group.rollout.prompt_token_count);
+          where, sample.origin, prompt.token_ids.size(), group.rollout.prompt_token_count);
     return prompt;
   }
 

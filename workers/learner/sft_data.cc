@@ -20,9 +20,9 @@ Result<std::unique_ptr<SftData>> SftData::load(const SftOptions& options, const 
     for (const Sample& sample : samples)
       if (!sample.ends_with_assistant())
         return fail(ErrorCode::kInvalidInput,
-                    "{}:{}: the last message is not from the assistant, so there is nothing to learn. Next: add the "
+                    "{}: the last message is not from the assistant, so there is nothing to learn. Next: add the "
                     "answer, or use the file with `train`",
-                    dataset.path.string(), sample.line);
+                    sample.origin);
     if (any_weight && !(dataset.weight.value_or(0) > 0))
       return fail(ErrorCode::kUsage, "{}: weights are given for some datasets, but not a positive one for this",
                   dataset.path.string());
@@ -58,12 +58,11 @@ Result<int64_t> SftData::estimated_tokens(const Sample& sample) {
 Result<EncodedPrompt> SftData::encode(const MixtureOrder::Draw& draw) {
   const auto dataset = static_cast<size_t>(draw.dataset);
   const Sample& sample = datasets_[dataset][static_cast<size_t>(draw.row)];
-  const auto where = [&] { return fmt::format("{}:{}", options_.datasets[dataset].path.string(), sample.line); };
   auto encoded = processor_.encode(sample, /*generation_prompt=*/false);
-  if (!encoded) return wrap(encoded.error(), where());
+  if (!encoded) return tl::unexpected(encoded.error());
   if (static_cast<int64_t>(encoded->token_ids.size()) > max_length_)
     return fail(ErrorCode::kInvalidInput,
-                "{}: {} tokens, but at most {} fit. Next: shorten the row or raise max_length", where(),
+                "{}: {} tokens, but at most {} fit. Next: shorten the row or raise max_length", sample.origin,
                 encoded->token_ids.size(), max_length_);
   return encoded;
 }

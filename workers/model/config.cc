@@ -81,6 +81,23 @@ class Keys {
   Status status_;
 };
 
+// Which architectures a layout may name; another head or task on the same trunk is not what our forward computes.
+Status check_architectures(const json& root, std::string_view must_contain, const std::string& where) {
+  const auto found = root.find("architectures");
+  if (found == root.end() || !found->is_array() || found->empty()) return {};
+  for (const json& architecture : *found) {
+    if (!architecture.is_string()) continue;
+    const auto& name = architecture.get_ref<const std::string&>();
+    if (name.find(must_contain) != std::string::npos &&
+        (name.ends_with("ForConditionalGeneration") || name.ends_with("ForCausalLM") || name == "Qwen2_5OmniModel"))
+      return {};
+  }
+  return fail(ErrorCode::kInvalidInput,
+              "{}: `architectures` is {}, expected Qwen2_5OmniForConditionalGeneration, "
+              "Qwen2_5OmniModel, Qwen2_5OmniThinkerForConditionalGeneration or Qwen2ForCausalLM",
+              where, found->dump());
+}
+
 // `rope_parameters` (transformers 5), or `rope_theta` beside `rope_scaling` (before).
 void parse_rope(Keys& keys, TextConfig& text, bool is_omni) {
   text.rope_theta = keys.number("rope_theta", is_omni ? 1e6 : 1e4);
@@ -95,6 +112,14 @@ void parse_rope(Keys& keys, TextConfig& text, bool is_omni) {
       if (type != "\"default\"" && type != "\"mrope\"") {
         return keys.error("`{}.{}` is {}, but only \"default\" is supported", name, type_key, type);
       }
+    }
+    for (const auto& [key, value] : rope.items()) {
+      if (value.is_object())
+        return keys.error("`{}.{}`: different positions per kind of layer are not supported", name, key);
+    }
+    if (rope.contains("mrope_interleaved") && rope["mrope_interleaved"] != false) {
+      return keys.error("`{}.mrope_interleaved` is {}, but only false is supported", name,
+                        rope["mrope_interleaved"].dump());
     }
     if (rope.contains("partial_rotary_factor") && rope["partial_rotary_factor"] != 1) {
       return keys.error("`{}.partial_rotary_factor` is {}, but only 1 is supported", name,
@@ -193,9 +218,13 @@ Status parse_thinker(const json& thinker, const std::string& where, ModelConfig&
   PROSODIA_ASSIGN(config.text, parse_decoder(*text, where + ": text_config", true));
   PROSODIA_ASSIGN(const json* audio, child_object(thinker, "audio_config", where));
   PROSODIA_ASSIGN(config.audio, parse_audio(*audio, where + ": audio_config", config.text.hidden_size));
-  Keys keys(thinker, where);
-  config.tie_word_embeddings = keys.boolean("tie_word_embeddings");
-  if (!config.tie_word_embeddings) config.tie_word_embeddings = Keys(*text, where).boolean("tie_word_embeddings");
+  Keys keys(thinker, where), text_keys(*text, where + ": text_config");
+  // Libraries and exports disagree about which of the two counts; a head that is not stored needs one that says so.
+  for (Keys* level : {&keys, &text_keys}) {
+    const auto tie = level->boolean("tie_word_embeddings");
+    if (tie) config.tie_word_embeddings = *tie || config.tie_word_embeddings.value_or(false);
+  }
+  PROSODIA_TRY(text_keys.status());
   const auto id = [&](const char* name, const char* alias, int32_t fallback) {
     return static_cast<int32_t>(keys.integer(keys.has(name) ? name : alias, fallback, kTokenId));
   };
@@ -225,13 +254,16 @@ Result<ModelConfig> ModelConfig::parse(const json& root, const std::string& name
   }
   if (type == "qwen2_5_omni") {
     config.layout = ModelLayout::kOmni;
+    PROSODIA_TRY(check_architectures(root, "Qwen2_5Omni", name));
     PROSODIA_ASSIGN(const json* thinker, child_object(root, "thinker_config", name));
     PROSODIA_TRY(parse_thinker(*thinker, name + ": thinker_config", config));
   } else if (type == "qwen2_5_omni_thinker") {
     config.layout = ModelLayout::kThinker;
+    PROSODIA_TRY(check_architectures(root, "Thinker", name));
     PROSODIA_TRY(parse_thinker(root, name, config));
   } else if (type == "qwen2") {
     config.layout = ModelLayout::kQwen2;
+    PROSODIA_TRY(check_architectures(root, "Qwen2ForCausalLM", name));
     PROSODIA_ASSIGN(config.text, parse_decoder(root, name, false));
     Keys keys(root, name);
     config.tie_word_embeddings = keys.boolean("tie_word_embeddings");
@@ -250,8 +282,11 @@ Result<ModelConfig> ModelConfig::load(const std::filesystem::path& model_dir) {
   const std::filesystem::path path = model_dir / "config.json";
   std::ifstream file(path);
   if (!file) {
-    return fail(ErrorCode::kInvalidInput, "{}: cannot be read. --model takes a Hugging Face model folder",
-                path.string());
+    std::error_code ignored;
+    const bool is_run = std::filesystem::is_directory(model_dir / "checkpoints", ignored);
+    return fail(ErrorCode::kInvalidInput, "{}: cannot be read. {}", path.string(),
+                is_run ? "This is a run folder: name one of its checkpoints/step-NNNNNN"
+                       : "--model takes a Hugging Face model folder");
   }
   std::stringstream text;
   text << file.rdbuf();

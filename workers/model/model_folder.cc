@@ -14,7 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kPieceElements = size_t{1} << 20;
+// Small: the heap's holes between tensors are as large as the piece that was freed there.
+constexpr size_t kPieceElements = size_t{1} << 16;
 
 // What a checkpoint may hold beside the tensors of our forward.
 std::vector<std::string> ignored_prefixes(const std::string& prefix) {

@@ -34,7 +34,7 @@ at::ScalarType torch_dtype(DType dtype);                     // its inverse
 Result<at::ScalarType> scalar_type(const TensorView& view);  // kInvalidInput when the tensor holds no floating point
 
 // A new CPU tensor with the values of `view` in `dtype`. Works in pieces and lets go of the file's pages behind itself:
-// beside the result, a few MB are resident.
+// beside the result, less than a MB is resident.
 Result<at::Tensor> read_tensor(const ShardedTensors& tensors, const TensorView& view, at::ScalarType dtype);
 
 // The same values as bytes of `dtype`, handed on piece by piece.

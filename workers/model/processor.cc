@@ -181,16 +181,16 @@ Result<std::shared_ptr<const LogMel>> Processor::log_mel(const std::string& audi
 }
 
 Result<EncodedPrompt> Processor::encode(const Sample& sample, bool generation_prompt) const {
-  const auto at_line = [&](const Error& error) { return wrap(error, fmt::format("line {}", sample.line)); };
+  const auto at_line = [&](const Error& error) { return wrap(error, sample.origin); };
   const std::vector<ChatTurn> turns = to_turns(sample, generation_prompt);
-  if (turns.empty()) return fail(ErrorCode::kInvalidInput, "line {}: no turn before the response", sample.line);
+  if (turns.empty()) return fail(ErrorCode::kInvalidInput, "{}: no turn before the response", sample.origin);
   const size_t items = audio_items(turns);
   if (items != sample.audios.size()) {
-    return fail(ErrorCode::kInvalidInput, "line {}: {} `<audio>` tags, but {} `audios`", sample.line, items,
+    return fail(ErrorCode::kInvalidInput, "{}: {} `<audio>` tags, but {} `audios`", sample.origin, items,
                 sample.audios.size());
   }
   if (items > 0 && !impl_->has_audio_tower) {
-    return fail(ErrorCode::kInvalidInput, "line {}: the row has audio, but the model is text-only", sample.line);
+    return fail(ErrorCode::kInvalidInput, "{}: the row has audio, but the model is text-only", sample.origin);
   }
   EncodedPrompt prompt;
   std::vector<int64_t> counts;
@@ -199,9 +199,8 @@ Result<EncodedPrompt> Processor::encode(const Sample& sample, bool generation_pr
     if (!mel) return at_line(mel.error());
     const int64_t tokens = num_audio_tokens((*mel)->num_frames);
     if (tokens < 1) {
-      return fail(ErrorCode::kInvalidInput,
-                  "line {}: {}: {} mel frames give no audio token, expected at least 3 frames", sample.line, ref,
-                  (*mel)->num_frames);
+      return fail(ErrorCode::kInvalidInput, "{}: {}: {} mel frames give no audio token, expected at least 3 frames",
+                  sample.origin, ref, (*mel)->num_frames);
     }
     counts.push_back(tokens);
     prompt.clips.push_back(std::move(*mel));

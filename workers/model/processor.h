@@ -2,8 +2,8 @@
 // that training, sampling and scoring see exactly the same ids and features.
 //
 // Callers: every command that reads a dataset. Thread rule: const functions are thread-safe. Failure rule: a row whose
-// `<audio>` tags do not match its `audios`, whose audio cannot be read or is too short, gives kInvalidInput naming the
-// line.
+// `<audio>` tags do not match its `audios`, whose audio cannot be read or is too short, gives kInvalidInput naming
+// the row's file and line.
 #pragma once
 
 #include <cstdint>

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/base/check.h"
+#include "data/corpus/dataset.h"
 #include "reward/acoustic_scorer.h"
 #include "reward/faithfulness.h"
 #include "reward/rules.h"
@@ -31,8 +32,8 @@ Result<nlohmann::json> parse_row(const protocol::TaskReward& task) {
   const auto solution = row.find("solution");
   if (solution == row.end() || !solution->is_string()) {
     return fail(ErrorCode::kInvalidInput,
-                "group {}: its dataset row has no \"solution\" string to compare answers with; add one to the row",
-                task.group_id);
+                "group {}: its dataset row{} has no \"solution\" string to compare answers with; add one to the row",
+                task.group_id, row.contains(kOriginKey) ? " (" + row[kOriginKey].dump() + ")" : "");
   }
   return row;
 }

@@ -235,6 +235,12 @@ std::vector<GenerationResult> Engine::step() {
   return impl_->collect();
 }
 
+const Completion* Engine::in_progress(uint64_t id, int sample) const {
+  for (const auto& group : impl_->groups)
+    if (group->request.id == id && sample < group->started) return &group->completions[static_cast<size_t>(sample)];
+  return nullptr;
+}
+
 void Engine::cancel(uint64_t id) {
   auto& groups = impl_->groups;
   const auto found = std::ranges::find_if(groups, [&](const auto& group) { return group->request.id == id; });

@@ -79,6 +79,9 @@ class Engine {
   // Admits waiting samples into free rows, decodes one token for every row, and returns the groups that became
   // complete.
   std::vector<GenerationResult> step();
+  // What a sample of a request in flight has so far; null before it starts and when the request is unknown. Valid until
+  // the next call of step() or cancel().
+  const Completion* in_progress(uint64_t id, int sample) const;
   // Drops a request and its rows (a cancelled lease). Unknown ids are ignored.
   void cancel(uint64_t id);
   // Call after the model's tensors were written; requires idle(), because no response may mix versions.

@@ -106,10 +106,11 @@ class RolloutWorker {
     PROSODIA_ASSIGN(EncodedPrompt encoded, processor_.encode(sample, /*generation_prompt=*/true));
     const auto tokens = static_cast<uint32_t>(encoded.token_ids.size());
     if (task.num_generations < 1) return fail(ErrorCode::kInvalidInput, "{}: num_generations is 0", name);
-    PROSODIA_TRY(engine_.submit({.id = lease.id.value,
-                                 .prompt = std::make_shared<const EncodedPrompt>(std::move(encoded)),
-                                 .num_generations = static_cast<int>(task.num_generations),
-                                 .seed = task.seed}));
+    const Status accepted = engine_.submit({.id = lease.id.value,
+                                            .prompt = std::make_shared<const EncodedPrompt>(std::move(encoded)),
+                                            .num_generations = static_cast<int>(task.num_generations),
+                                            .seed = task.seed});
+    if (!accepted) return wrap(accepted.error(), sample.origin);
     running_[lease.id.value] = {lease.id, task, tokens, Clock::now()};
     return {};
   }

@@ -70,6 +70,7 @@ Result<CoordinatorOptions> coordinator_options(const Options& options) {
   for (const Sample& sample : samples) {
     nlohmann::json row = sample.row;
     row["audios"] = sample.audios;
+    row[kOriginKey] = sample.origin;
     coordinator.rows.push_back(row.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
   return coordinator;

@@ -86,7 +86,7 @@ Result<EvalRecord> judge(const Sample& sample, size_t index, const std::string& 
   std::optional<ProsodyLevels> levels;
   if (const auto found = sample.row.find("prosody"); found != sample.row.end()) {
     auto parsed = levels_from_json(*found);
-    if (!parsed) return wrap(parsed.error(), fmt::format("line {}", sample.line));
+    if (!parsed) return wrap(parsed.error(), sample.origin);
     levels = *parsed;
   }
   const std::vector<std::string> responses = {response};
@@ -101,11 +101,12 @@ Result<EvalRecord> judge(const Sample& sample, size_t index, const std::string& 
 // Responses of the whole set under one decoding, judged.
 Result<std::vector<EvalRecord>> run_decoding(const Options& options, const LoadedModel& loaded,
                                              const std::vector<Sample>& samples, const Decoding& decoding,
-                                             std::string& rows) {
+                                             const std::atomic<bool>& stop, std::string& rows) {
   InferOptions infer_options;
   infer_options.sampling = sampling_params(options, decoding.greedy);
   infer_options.engine.max_rows = static_cast<int>(options.integer("max_rows"));
   infer_options.seed = static_cast<uint64_t>(options.integer("seed"));
+  infer_options.stop = &stop;
   AcousticScorer scorer;
   std::vector<EvalRecord> records;
   const auto collect = [&](size_t index, json row) -> Status {
@@ -137,11 +138,11 @@ std::string headline(const std::string& decoding, const EvalReport& report, cons
   return text;
 }
 
-Status require_labels(const std::vector<Sample>& samples, const std::string& file) {
+Status require_labels(const std::vector<Sample>& samples) {
   for (const Sample& sample : samples) {
     if (sample.solution.empty()) {
-      return fail(ErrorCode::kInvalidInput, "{}:{}: no \"solution\"; eval needs the right answer in every row", file,
-                  sample.line);
+      return fail(ErrorCode::kInvalidInput, "{}: no \"solution\"; eval needs the right answer in every row",
+                  sample.origin);
     }
   }
   return {};
@@ -149,7 +150,7 @@ Status require_labels(const std::vector<Sample>& samples, const std::string& fil
 
 }  // namespace
 
-Result<int> run_eval(const Options& options, const CommandContext&) {
+Result<int> run_eval(const Options& options, const CommandContext& context) {
   PROSODIA_ASSIGN(const std::string dataset, options.required("dataset"));
   PROSODIA_ASSIGN(const fs::path output_dir, options.required("output_dir"));
   configure_torch(options);
@@ -158,7 +159,7 @@ Result<int> run_eval(const Options& options, const CommandContext&) {
     PROSODIA_ASSIGN(baseline, read_records(options.text("baseline")));
   }
   PROSODIA_ASSIGN(std::vector<Sample> samples, read_dataset(dataset));
-  PROSODIA_TRY(require_labels(samples, dataset));
+  PROSODIA_TRY(require_labels(samples));
   if (const auto limit = static_cast<size_t>(options.integer("max_samples")); limit > 0 && limit < samples.size())
     samples.resize(limit);
   PROSODIA_ASSIGN(const LoadedModel loaded, open_model(options));
@@ -170,7 +171,7 @@ Result<int> run_eval(const Options& options, const CommandContext&) {
   json summary = {{"model", options.text("model")}, {"dataset", dataset}, {"records", samples.size()}};
   std::string rows, summary_text;
   for (const Decoding& decoding : {Decoding{"greedy", true}, Decoding{"sampled", false}}) {
-    PROSODIA_ASSIGN(const auto records, run_decoding(options, loaded, samples, decoding, rows));
+    PROSODIA_ASSIGN(const auto records, run_decoding(options, loaded, samples, decoding, context.stop, rows));
     PROSODIA_ASSIGN(const EvalReport report, evaluate(records, eval_options));
     const std::string how = decoding.greedy ? "greedy"
                                             : fmt::format("sampled at temperature {}, seed {}",

@@ -38,17 +38,11 @@ Status probe_inputs(const Options& options) {
   PROSODIA_ASSIGN(const auto samples, read_dataset(options.text("dataset")));
   for (const Sample& sample : samples) {
     if (sample.solution.empty()) {
-      return fail(ErrorCode::kInvalidInput, "{}:{}: no \"solution\"; train needs the right answer in every row",
-                  options.text("dataset"), sample.line);
-    }
-    for (const std::string& audio : sample.audios) {
-      const std::string file = audio.substr(0, audio.rfind('#'));
-      if (!fs::exists(file) && !fs::exists(audio)) {
-        return fail(ErrorCode::kInvalidInput, "{}:{}: {} does not exist", options.text("dataset"), sample.line, file);
-      }
+      return fail(ErrorCode::kInvalidInput, "{}: no \"solution\"; train needs the right answer in every row",
+                  sample.origin);
     }
   }
-  return {};
+  return check_audio_files(samples);
 }
 
 // A second start in the folder of a running run is told so at once; the coordinator then takes the lock for itself.

@@ -32,6 +32,28 @@ TEST(Dataset, ReadsRowsAndKeepsExtraKeys) {
   EXPECT_EQ(dataset_texts({sample}), (std::vector<std::string>{"Be brief.", "Why? "}));
 }
 
+TEST(Dataset, ARowThatTravelsKeepsItsFileAndLine) {
+  TempDir dir;
+  write_text(dir / "d.jsonl", std::string("\n") + kRow + "\n");
+  const auto samples = read_dataset(dir / "d.jsonl");
+  ASSERT_TRUE(samples) << samples.error().message;
+  const std::string origin = (dir / "d.jsonl").string() + ":2";
+  EXPECT_EQ(samples->at(0).origin, origin);
+  nlohmann::json row = samples->at(0).row;
+  row[kOriginKey] = origin;
+  const auto travelled = parse_sample(row.dump(), dir / "elsewhere", "group 7", 1);
+  ASSERT_TRUE(travelled);
+  EXPECT_EQ(travelled->origin, origin);
+  EXPECT_EQ(travelled->row, samples->at(0).row) << "the key does not reach the rewards";
+  const auto missing = check_audio_files(*samples);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().message, origin + ": " + (dir / "a.wav").string() + " does not exist");
+  write_text(dir / "a.wav", "");
+  std::filesystem::create_directories(dir / "sub");
+  write_text(dir / "sub/C.h5", "");
+  EXPECT_TRUE(check_audio_files(*samples));
+}
+
 TEST(Dataset, PathsRelativeToTheFile) {
   const auto paths = [](const char* audio) {
     const auto row = fmt::format(R"({{"messages":[{{"role":"user","content":"<audio>"}}],"audios":["{}"]}})", audio);

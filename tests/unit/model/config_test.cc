@@ -104,6 +104,15 @@ INSTANTIATE_TEST_SUITE_P(
                     Refusal{"/text_config/rope_parameters/rope_type", "yarn", "rope_parameters.rope_type"},
                     Refusal{"/text_config/rope_scaling", {{"type", "linear"}, {"factor", 2}}, "rope_scaling.type"},
                     Refusal{"/text_config/rope_parameters/mrope_section", {16, 24, 23}, "mrope_section"},
+                    Refusal{"/text_config/rope_parameters/mrope_interleaved", true, "mrope_interleaved"},
+                    Refusal{"/text_config/rope_parameters/full_attention",
+                            {{"rope_type", "default"}},
+                            "rope_parameters.full_attention"},
+                    Refusal{"/text_config/rope_parameters/rope_theta", "big", "rope_theta"},
+                    Refusal{"/text_config/rope_parameters/partial_rotary_factor", 0.5, "partial_rotary_factor"},
+                    Refusal{"/architectures", {"Qwen2_5OmniTalkerForConditionalGeneration"}, "architectures"},
+                    Refusal{"/tie_word_embeddings", "yes", "tie_word_embeddings"},
+                    Refusal{"/text_config/tie_word_embeddings", 1, "tie_word_embeddings"},
                     Refusal{"/text_config/hidden_act", "gelu", "hidden_act"},
                     Refusal{"/text_config/hidden_size", "big", "hidden_size"},
                     Refusal{"/text_config/num_key_value_heads", 5, "num_key_value_heads"},
@@ -117,6 +126,54 @@ INSTANTIATE_TEST_SUITE_P(
                     Refusal{"/audio_config", nullptr, "audio_config"},
                     Refusal{"/audio_token_index", 152064, "audio_token_index"},
                     Refusal{"/quantization_config", {{"bits", 4}}, "quantization_config"}));
+
+TEST(ModelConfig, TiesWhenEitherLevelSaysSo) {
+  json object = thinker_json();  // says false
+  object["text_config"]["tie_word_embeddings"] = true;
+  EXPECT_EQ(parse(object).tie_word_embeddings, true);
+  object.erase("tie_word_embeddings");
+  EXPECT_EQ(parse(object).tie_word_embeddings, true);
+  object["text_config"]["tie_word_embeddings"] = false;
+  EXPECT_EQ(parse(object).tie_word_embeddings, false);
+}
+
+TEST(ModelConfig, BothNamesOfTheArchitectureAndOnlyTheRightTask) {
+  for (const char* name : {"Qwen2_5OmniModel", "Qwen2_5OmniForConditionalGeneration"})
+    parse({{"model_type", "qwen2_5_omni"}, {"architectures", {name}}, {"thinker_config", thinker_json()}});
+  json object = thinker_json();
+  object["architectures"] = {"Qwen2_5OmniThinkerForConditionalGeneration"};
+  parse(object);
+  json qwen = {{"model_type", "qwen2"},
+               {"hidden_size", 8},
+               {"intermediate_size", 8},
+               {"num_hidden_layers", 1},
+               {"num_attention_heads", 1},
+               {"vocab_size", 16},
+               {"architectures", {"Qwen2ForCausalLM"}}};
+  parse(qwen);
+  qwen["architectures"] = {"Qwen2ForSequenceClassification"};
+  EXPECT_THAT(refusal(qwen), HasSubstr("Qwen2ForSequenceClassification"));
+}
+
+TEST(ModelConfig, StatesDtypeAndTyingInTheFilesOwnSpelling) {
+  json omni = {{"model_type", "qwen2_5_omni"},
+               {"torch_dtype", "bfloat16"},
+               {"thinker_config", thinker_json()},
+               {"talker_config", {{"torch_dtype", "bfloat16"}}}};
+  omni["thinker_config"]["text_config"]["torch_dtype"] = "bfloat16";
+  set_dtype(omni, DType::F32);
+  EXPECT_EQ(omni["torch_dtype"], "float32");
+  EXPECT_FALSE(omni.contains("dtype"));
+  EXPECT_EQ(omni["thinker_config"]["text_config"]["torch_dtype"], "float32");
+  EXPECT_EQ(omni["talker_config"]["torch_dtype"], "bfloat16") << "its tensors are not ours";
+  json qwen = {{"model_type", "qwen2"}};
+  set_dtype(qwen, DType::BF16);
+  EXPECT_EQ(qwen["dtype"], "bfloat16");
+  omni["thinker_config"]["text_config"]["tie_word_embeddings"] = false;
+  set_tied(omni, true);
+  EXPECT_EQ(omni["thinker_config"]["tie_word_embeddings"], true);
+  EXPECT_EQ(omni["thinker_config"]["text_config"]["tie_word_embeddings"], true);
+}
 
 TEST(ModelConfig, WritesWhatItReads) {
   for (const ModelLayout layout : {ModelLayout::kOmni, ModelLayout::kThinker}) {

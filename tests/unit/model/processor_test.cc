@@ -66,7 +66,7 @@ TEST_F(ProcessorTest, MismatchedAudioIsAnErrorNamingTheLine) {
   Sample row = sample(R"({"messages":[{"role":"user","content":"<audio>x"}],"audios":["a.wav"]})");
   row.audios.push_back(row.audios[0]);
   EXPECT_THAT(error_of(row),
-              testing::AllOf(HasSubstr("line 3"), HasSubstr("1 `<audio>` tags"), HasSubstr("2 `audios`")));
+              testing::AllOf(HasSubstr("test.jsonl:3: "), HasSubstr("1 `<audio>` tags"), HasSubstr("2 `audios`")));
 }
 
 TEST_F(ProcessorTest, UnreadableAndShortClipsAreNamed) {

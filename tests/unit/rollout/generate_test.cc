@@ -119,12 +119,54 @@ TEST_F(GenerateTest, ScoreTakesTheLastAssistantTurnAndIgnoresBatching) {
   EXPECT_EQ(processor_->tokenizer().decode(packed[0]["token_ids"].get<std::vector<int32_t>>(), false), "sad<|im_end|>");
 }
 
+TEST_F(GenerateTest, StreamHandsOutTheTextOfInferPieceByPiece) {
+  InferOptions options;
+  options.sampling.max_completion_length = 12;
+  options.sampling.temperature = 2;
+  options.num_generations = 3;
+  options.engine.max_rows = 2;  // the last response starts when an earlier one has ended
+  const auto samples = dataset({kRows[0]});
+  const json expected = infer_rows(samples, options).at(0);
+  std::vector<std::string> texts(3);
+  int pieces = 0, current = 0;
+  const json row =
+      value_of(stream(*model_, *processor_, samples[0], options, [&](int generation, std::string_view text) {
+        EXPECT_TRUE(generation >= current && !text.empty());
+        current = generation;
+        texts[static_cast<size_t>(generation)] += text;
+        ++pieces;
+        return Status();
+      }));
+  EXPECT_EQ(row, expected);
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(texts[i], expected["completions"][i]["text"]);
+  EXPECT_GT(pieces, 6) << "not all at the end";
+}
+
+TEST_F(GenerateTest, AStopFlagEndsTheRunBetweenTokens) {
+  std::atomic<bool> stop = false;
+  InferOptions options;
+  options.sampling.max_completion_length = 200;
+  options.sampling.stop_ids = {processor_->im_end_id()};
+  options.stop = &stop;
+  const auto samples = dataset({kRows[0]});
+  int pieces = 0;
+  const auto streamed = stream(*model_, *processor_, samples[0], options, [&](int, std::string_view) {
+    stop = ++pieces == 2;
+    return Status();
+  });
+  ASSERT_FALSE(streamed);
+  EXPECT_EQ(streamed.error().code, ErrorCode::kInterrupted);
+  EXPECT_EQ(pieces, 2);
+  EXPECT_EQ(infer(*model_, *processor_, samples, options, [](size_t, json) { return Status(); }).error().code,
+            ErrorCode::kInterrupted);
+}
+
 TEST_F(GenerateTest, ErrorsStopTheRun) {
   const auto samples = dataset({kRows[0], R"({"messages":[{"role":"user","content":"no response"}]})"});
   const auto keep = [](size_t, json) -> Status { return {}; };
   const auto status = score(*model_, *processor_, samples, {}, keep);
   ASSERT_FALSE(status);
-  EXPECT_THAT(status.error().message, HasSubstr("line 1"));
+  EXPECT_THAT(status.error().message, HasSubstr("data.jsonl:1: "));
   const auto refused = infer(*model_, *processor_, samples, {.sampling = {.max_completion_length = 2}},
                              [](size_t, json) { return Status(fail(ErrorCode::kStorage, "disk full")); });
   EXPECT_EQ(refused.error().code, ErrorCode::kStorage);
