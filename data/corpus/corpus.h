@@ -2,7 +2,7 @@
 //
 // Called by: data synth | import | annotate (write), build, inspect, AudioStore (read).
 // Thread rule: CorpusWriter single thread. CorpusReader: const member functions from any thread; the HDF5 library is
-// not thread-safe, so all calls into it share one process-wide lock (hdf5_file.h).
+// not thread-safe, so all calls into it share one process-wide lock (data/store/hdf5_file.h).
 //
 // Failure rule: a missing file, one that is not a corpus, or of another format version is kInvalidInput; one that HDF5
 // cannot read, or whose checksums or bounds do not hold, kCorruption; a failing disk kStorage. Messages name the file.

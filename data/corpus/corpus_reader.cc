@@ -5,7 +5,7 @@
 #include "data/base/crc32c.h"
 #include "data/corpus/columns.h"
 #include "data/corpus/corpus.h"
-#include "data/corpus/hdf5_file.h"
+#include "data/store/hdf5_file.h"
 
 namespace prosodia {
 

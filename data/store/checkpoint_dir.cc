@@ -17,7 +17,8 @@ using nlohmann::json;
 constexpr const char* kManifest = "MANIFEST.json";
 constexpr std::string_view kFormat = "prosodia-checkpoint-1";
 constexpr std::string_view kPrefix = "step-";
-constexpr std::string_view kUnfinished = ".tmp", kDoomed = ".old";
+// A working folder, a folder whose successor is being put in its place, a folder that is being removed.
+constexpr std::string_view kUnfinished = ".tmp", kReplaced = ".old", kDoomed = ".gone";
 
 std::string folder_name(uint64_t step) { return fmt::format("{}{:06}", kPrefix, step); }
 
@@ -89,13 +90,42 @@ std::optional<ManifestFile> parse_file(const json& entry) {
 
 Path CheckpointStore::path_of(uint64_t step) const { return root_ / folder_name(step); }
 
-Status CheckpointStore::remove_leftovers() {
+// The step that `name` is about when it is a step's folder with this suffix.
+std::optional<uint64_t> step_with(const std::string& name, std::string_view suffix) {
+  if (!std::string_view(name).ends_with(suffix)) return std::nullopt;
+  return step_of(std::string_view(name).substr(0, name.size() - suffix.size()));
+}
+
+Result<std::unique_ptr<FileLock>> CheckpointStore::lock() {
+  PROSODIA_TRY(fs_->create_dirs(root_));
+  PROSODIA_ASSIGN(auto held, fs_->lock_file(root_ / "LOCK"));
+  PROSODIA_TRY(restore_replaced());
+  return held;
+}
+
+// A crash between the two renames of commit(): the new folder is not there, so the old one is the checkpoint.
+Status CheckpointStore::restore_replaced() {
+  PROSODIA_ASSIGN(const bool any, fs_->exists(root_));
+  if (!any) return {};
   PROSODIA_ASSIGN(const auto entries, fs_->list_dir(root_));
   for (const DirEntry& entry : entries) {
-    const std::string_view name = entry.name;
-    for (const std::string_view suffix : {kUnfinished, kDoomed})
-      if (entry.is_directory && name.ends_with(suffix) && step_of(name.substr(0, name.size() - suffix.size())))
-        PROSODIA_TRY(fs_->remove_all(root_ / entry.name));
+    const auto step = step_with(entry.name, kReplaced);
+    if (!step || !entry.is_directory) continue;
+    PROSODIA_ASSIGN(const bool replaced, fs_->exists(path_of(*step)));
+    if (replaced) continue;
+    PROSODIA_TRY(fs_->rename(root_ / entry.name, path_of(*step)));
+    PROSODIA_TRY(fs_->sync_dir(root_));
+  }
+  return {};
+}
+
+Status CheckpointStore::remove_leftovers() {
+  PROSODIA_TRY(restore_replaced());
+  PROSODIA_TRY(fs_->sync_dir(root_));  // a successor that is there stays there once the old one is removed
+  PROSODIA_ASSIGN(const auto entries, fs_->list_dir(root_));
+  for (const DirEntry& entry : entries) {
+    for (const std::string_view suffix : {kUnfinished, kReplaced, kDoomed})
+      if (entry.is_directory && step_with(entry.name, suffix)) PROSODIA_TRY(fs_->remove_all(root_ / entry.name));
   }
   return {};
 }
@@ -127,7 +157,7 @@ Result<CheckpointInfo> CheckpointStore::commit(uint64_t step, const json& manife
   const json manifest = {{"format", kFormat}, {"step", step}, {"files", std::move(files)}, {"extra", manifest_extra}};
   PROSODIA_TRY(write_file_atomic(*fs_, working / kManifest, encode_manifest(manifest)));
 
-  const Path replaced = target.string() + std::string(kDoomed);
+  const Path replaced = target.string() + std::string(kReplaced);
   PROSODIA_ASSIGN(const bool again, fs_->exists(target));
   if (again) PROSODIA_TRY(fs_->rename(target, replaced));
   PROSODIA_TRY(fs_->rename(working, target));
@@ -175,6 +205,7 @@ std::vector<uint64_t> CheckpointStore::steps() const {
 }
 
 Result<std::optional<CheckpointInfo>> CheckpointStore::latest(std::vector<std::string>* skipped) {
+  PROSODIA_TRY(restore_replaced());
   std::vector<std::string> problems;
   auto candidates = steps();
   for (auto it = candidates.rbegin(); it != candidates.rend(); ++it) {
@@ -193,7 +224,7 @@ Result<std::optional<CheckpointInfo>> CheckpointStore::latest(std::vector<std::s
               fmt::join(problems, "; "));
 }
 
-Status CheckpointStore::gc(size_t keep) {
+Status CheckpointStore::gc(size_t keep, uint64_t committed) {
   PROSODIA_CHECK(keep >= 1, "keep {}", keep);
   PROSODIA_TRY(remove_leftovers());
   auto old = steps();
@@ -204,6 +235,7 @@ Status CheckpointStore::gc(size_t keep) {
       if (read_manifest(*fs_, path_of(*it))) ++kept;
       continue;
     }
+    if (*it == committed) continue;
     const Path doomed = path_of(*it).string() + std::string(kDoomed);
     PROSODIA_TRY(fs_->rename(path_of(*it), doomed));  // first, so that a half-removed one is never taken for one
     PROSODIA_TRY(fs_->remove_all(doomed));

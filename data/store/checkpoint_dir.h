@@ -5,13 +5,18 @@
 //   commit(step)   fsync each file, MANIFEST.json, fsync the folders, rename to step-NNNNNN, fsync ROOT
 //   latest()       newest folder whose files all match its manifest
 //
-// A crash at any point leaves the earlier checkpoints as they were; leftovers are removed by the next begin() or gc().
-// Called by the learner's rank 0 (ranks meet at a barrier before commit) and the coordinator (latest, verify). Single
-// thread, one writer per ROOT. Failures: kStorage; kCorruption when a folder disagrees with its manifest.
+// A crash at any point leaves the earlier checkpoints as they were. Committing a step again moves the old folder to
+// step-NNNNNN.old until the new one is durable; should a crash come between, lock(), latest(), begin() and gc() move it
+// back. Other leftovers are removed by the next begin() or gc().
+//
+// One writer per ROOT: the learner's rank 0 holds lock() from its start on (ranks meet at a barrier before commit), so
+// that a fenced group that still runs cannot write beside its successor. Single thread. Failures: kStorage; kCorruption
+// when a folder disagrees with its manifest.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -32,6 +37,8 @@ class CheckpointStore {
  public:
   CheckpointStore(FileSystem& fs, std::filesystem::path root) : fs_(&fs), root_(std::move(root)) {}
 
+  // For as long as the object lives; it also ends with the process. kUnavailable names the process that holds it.
+  Result<std::unique_ptr<FileLock>> lock();
   // An empty working folder for this step. Subfolders are allowed; the name MANIFEST.json is not.
   Result<std::filesystem::path> begin(uint64_t step);
   // Durable on OK. Replaces a checkpoint of the same step.
@@ -41,14 +48,17 @@ class CheckpointStore {
   // `skipped`. When every one is damaged the answer is kCorruption, so that nobody starts anew over lost work unaware.
   Result<std::optional<CheckpointInfo>> latest(std::vector<std::string>* skipped = nullptr);
   Result<CheckpointInfo> verify(const std::filesystem::path& checkpoint) const;  // reads every byte
-  // Removes all but the newest `keep` (>= 1) committed checkpoints, and leftovers of interrupted commits.
-  Status gc(size_t keep);
+  // Removes all but the newest `keep` (>= 1) committed checkpoints, and leftovers of interrupted commits. `committed`,
+  // the step just committed, stays even when it is not among them: a run that resumed from an older checkpoint goes on
+  // from it.
+  Status gc(size_t keep, uint64_t committed);
 
   std::vector<uint64_t> steps() const;  // of the committed folders, ascending; not verified
   std::filesystem::path path_of(uint64_t step) const;
   const std::filesystem::path& root() const { return root_; }
 
  private:
+  Status restore_replaced();
   Status remove_leftovers();
   FileSystem* fs_;
   std::filesystem::path root_;

@@ -1,10 +1,13 @@
 #include "data/store/journal.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "data/base/check.h"
+#include "data/store/atomic_file.h"
 #include "data/store/journal_format.h"
+#include "data/store/journal_scan.h"
 
 namespace prosodia {
 namespace {
@@ -12,88 +15,28 @@ namespace {
 namespace format = journal_format;
 using Path = std::filesystem::path;
 
-// What is in the folder, after every record has been visited.
-struct Walk {
-  uint64_t next_lsn = 1;
-  Path last;               // the newest segment; empty = none
-  uint64_t last_size = 0;  // its bytes
-  uint64_t last_good = 0;  // of those, valid; less than a header's = the file holds nothing
-};
-
-tl::unexpected<Error> corruption(const Path& segment, uint64_t offset, std::string_view what) {
-  return fail(
-      ErrorCode::kCorruption,
-      "{}: damaged at byte {}: {}. Acknowledged work is affected, so nothing was changed. Restore the file from a "
-      "copy, or start a new run folder from the newest checkpoint",
-      segment.string(), offset, what);
-}
-
-Result<std::vector<uint64_t>> list_segments(FileSystem& fs, const Path& dir) {
-  PROSODIA_ASSIGN(const auto entries, fs.list_dir(dir));
-  std::vector<uint64_t> first_lsns;  // ascending: the digits are padded
-  for (const DirEntry& entry : entries)
-    if (const auto first = format::first_lsn_of(entry.name)) first_lsns.push_back(*first);
-  return first_lsns;
-}
-
-Status walk_segment(FileSystem& fs, const Path& path, uint64_t first_lsn, bool is_last, const JournalVisitor& visitor,
-                    Walk& walk, JournalRecovery& recovery) {
-  PROSODIA_ASSIGN(const auto bytes, fs.read_file(path));
-  walk.last = path;
-  walk.last_size = bytes.size();
-  walk.last_good = 0;
-  if (!format::segment_header_is_valid(bytes, first_lsn)) {
-    if (is_last && bytes.size() <= format::kSegmentHeaderBytes) return {};  // died while creating it
-    return corruption(path, 0, fmt::format("not a segment header of version 1 with first LSN {}", first_lsn));
-  }
-  const auto visit = [&](const format::RecordHeader& header, std::span<const std::byte> payload,
-                         size_t offset) -> Status {
-    const JournalRecord record{header.lsn, header.type, {payload.begin(), payload.end()}};
-    if (auto status = visitor(record); !status)
-      return wrap(status.error(), fmt::format("{}: record {} at byte {}", path.string(), header.lsn, offset));
-    ++recovery.records;
-    return {};
-  };
-  PROSODIA_ASSIGN(const auto scan, format::scan_segment(bytes, first_lsn, visit));
-  walk.next_lsn = scan.next_lsn;
-  walk.last_good = scan.good_bytes;
-  if (scan.good_bytes == bytes.size() || (is_last && !scan.damaged)) return {};
-  return corruption(path, scan.good_bytes,
-                    fmt::format("expected record {} or the file's end, found neither", scan.next_lsn));
-}
-
-Result<Walk> walk_journal(FileSystem& fs, const Path& dir, const JournalVisitor& visitor, JournalRecovery& recovery) {
-  recovery = {};
-  Walk walk;
-  PROSODIA_ASSIGN(const auto segments, list_segments(fs, dir));
-  for (size_t i = 0; i < segments.size(); ++i) {
-    const Path path = dir / format::segment_name(segments[i]);
-    if (segments[i] != walk.next_lsn)
-      return corruption(path, 0, fmt::format("the segment with record {} is missing before it", walk.next_lsn));
-    PROSODIA_TRY(walk_segment(fs, path, segments[i], i + 1 == segments.size(), visitor, walk, recovery));
-    ++recovery.segments;
-  }
-  if (walk.last_good < walk.last_size) {
-    recovery.truncated_bytes = walk.last_size - walk.last_good;
-    recovery.message = fmt::format("{}: {} bytes from byte {} on are torn (never acknowledged); records kept: {}",
-                                   walk.last.string(), recovery.truncated_bytes, walk.last_good, walk.next_lsn - 1);
-  }
-  return walk;
-}
-
 class FileJournal final : public Journal {
  public:
   FileJournal(FileSystem& fs, Path dir, JournalOptions options, std::unique_ptr<FileLock> lock)
       : fs_(fs), dir_(std::move(dir)), options_(options), lock_(std::move(lock)) {}
 
-  Status start(const Walk& walk) {
-    next_lsn_ = walk.next_lsn;
+  // The last segment is written anew from what was read. That cuts a torn tail; and it makes durable what was only in
+  // the page cache: after a failed fsync Linux may hold pages for clean that never reached the disk, so that syncing
+  // the old file again would prove nothing.
+  Status start(const JournalScan& scan) {
+    next_lsn_ = scan.next_lsn;
     durable_lsn_ = next_lsn_ - 1;
-    if (walk.last.empty() || walk.last_good < format::kSegmentHeaderBytes) return open_segment();
-    if (walk.last_good < walk.last_size) PROSODIA_TRY(fs_.truncate(walk.last, walk.last_good));
-    PROSODIA_ASSIGN(file_, fs_.open_append(walk.last, OpenMode::kAppend));
-    PROSODIA_TRY(file_->sync());  // what was replayed may have been in the page cache only
-    PROSODIA_TRY(fs_.sync_dir(dir_));
+    segments_ = scan.segments;
+    for (const Path& path : scan.retired) PROSODIA_TRY(fs_.remove(path));
+    if (scan.last.empty()) return open_segment();
+    if (scan.last_good < format::kSegmentHeaderBytes) {
+      segments_.pop_back();  // it is opened again under the same name
+      return open_segment();
+    }
+    PROSODIA_ASSIGN(auto bytes, fs_.read_file(scan.last));
+    bytes.resize(std::min<size_t>(bytes.size(), scan.last_good));
+    PROSODIA_TRY(write_file_atomic(fs_, scan.last, bytes));
+    PROSODIA_ASSIGN(file_, fs_.open_append(scan.last, OpenMode::kAppend));
     return write_mark();
   }
 
@@ -112,6 +55,25 @@ class FileJournal final : public Journal {
     // The records are durable; should the mark fail, that is the next call's error.
     if (auto status = write_mark(); !status) (void)final_failure(status.error());
     return {};
+  }
+
+  Status retire(uint64_t keep_from, const MakeSnapshot& snapshot) override {
+    if (failure_) return tl::unexpected(*failure_);
+    size_t first_kept = 0;  // the newest segment always stays
+    while (first_kept + 1 < segments_.size() && segments_[first_kept + 1] <= keep_from) ++first_kept;
+    if (first_kept == 0) return {};
+    const uint64_t lsn = segments_[first_kept] - 1;
+    const std::vector<std::byte> bytes = format::encode_snapshot(lsn, snapshot());
+    PROSODIA_TRY(write_file_atomic(fs_, dir_ / format::snapshot_name(lsn), bytes));
+    // From here on they are leftovers that the next start removes, should this not come to its end.
+    for (size_t i = 0; i < first_kept; ++i) PROSODIA_TRY(fs_.remove(dir_ / format::segment_name(segments_[i])));
+    segments_.erase(segments_.begin(), segments_.begin() + static_cast<std::ptrdiff_t>(first_kept));
+    PROSODIA_ASSIGN(const auto entries, fs_.list_dir(dir_));
+    for (const DirEntry& entry : entries) {
+      const auto older = format::snapshot_lsn_of(entry.name);
+      if (older && *older < lsn) PROSODIA_TRY(fs_.remove(dir_ / entry.name));
+    }
+    return fs_.sync_dir(dir_);
   }
 
   uint64_t next_lsn() const override { return next_lsn_; }
@@ -142,6 +104,7 @@ class FileJournal final : public Journal {
     PROSODIA_ASSIGN(file_, fs_.open_append(dir_ / format::segment_name(first_lsn), OpenMode::kTruncate));
     PROSODIA_TRY(file_->append(format::encode_segment_header(first_lsn)));
     PROSODIA_TRY(file_->sync());
+    segments_.push_back(first_lsn);
     return fs_.sync_dir(dir_);
   }
 
@@ -155,7 +118,8 @@ class FileJournal final : public Journal {
   JournalOptions options_;
   std::unique_ptr<FileLock> lock_;
   std::unique_ptr<WritableFile> file_;
-  std::vector<std::byte> buffer_;  // appended, not written yet
+  std::vector<uint64_t> segments_;  // first LSNs, ascending
+  std::vector<std::byte> buffer_;   // appended, not written yet
   uint64_t next_lsn_ = 1, durable_lsn_ = 0;
   std::optional<Error> failure_;
 };
@@ -168,17 +132,16 @@ Result<std::unique_ptr<Journal>> Journal::open(FileSystem& fs, const std::filesy
   JournalRecovery unused;
   PROSODIA_TRY(fs.create_dirs(dir));
   PROSODIA_ASSIGN(auto lock, fs.lock_file(dir / "LOCK"));
-  PROSODIA_ASSIGN(const Walk walk, walk_journal(fs, dir, replay, recovery ? *recovery : unused));
+  PROSODIA_ASSIGN(const JournalScan scan, scan_journal(fs, dir, replay, recovery ? *recovery : unused));
   auto journal = std::make_unique<FileJournal>(fs, dir, options, std::move(lock));
-  PROSODIA_TRY(journal->start(walk));
+  PROSODIA_TRY(journal->start(scan));
   return journal;
 }
 
 Status read_journal(FileSystem& fs, const std::filesystem::path& dir, const JournalVisitor& visitor,
                     JournalRecovery* recovery) {
   JournalRecovery unused;
-  PROSODIA_ASSIGN(const Walk walk, walk_journal(fs, dir, visitor, recovery ? *recovery : unused));
-  static_cast<void>(walk);
+  PROSODIA_TRY(scan_journal(fs, dir, visitor, recovery ? *recovery : unused));
   return {};
 }
 

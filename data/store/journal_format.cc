@@ -11,10 +11,10 @@
 namespace prosodia::journal_format {
 namespace {
 
-constexpr std::string_view kSegmentMagic = "PROSJRNL";
+constexpr std::string_view kSegmentMagic = "PROSJRNL", kSnapshotMagic = "PROSSNAP";
 constexpr uint32_t kRecordMagic = 0x314A5250;  // "PRJ1"
 constexpr uint32_t kVersion = 1;
-constexpr std::string_view kPrefix = "journal-", kSuffix = ".log";
+constexpr std::string_view kPrefix = "journal-", kSnapshotPrefix = "snapshot-", kSuffix = ".log";
 constexpr size_t kDigits = 20;
 
 // A valid record or mark behind a bad one that says the bad one had been synced.
@@ -31,31 +31,38 @@ bool later_record_vouches(std::span<const std::byte> bytes, uint64_t bad_lsn) {
   return false;
 }
 
-}  // namespace
-
-std::string segment_name(uint64_t first_lsn) { return fmt::format("{}{:020}{}", kPrefix, first_lsn, kSuffix); }
-
-std::optional<uint64_t> first_lsn_of(std::string_view name) {
-  if (name.size() != kPrefix.size() + kDigits + kSuffix.size() || !name.starts_with(kPrefix) ||
-      !name.ends_with(kSuffix))
+std::optional<uint64_t> number_in(std::string_view name, std::string_view prefix) {
+  if (name.size() != prefix.size() + kDigits + kSuffix.size() || !name.starts_with(prefix) || !name.ends_with(kSuffix))
     return std::nullopt;
-  return parse_integer<uint64_t>(name.substr(kPrefix.size(), kDigits));
+  return parse_integer<uint64_t>(name.substr(prefix.size(), kDigits));
 }
 
-std::vector<std::byte> encode_segment_header(uint64_t first_lsn) {
+std::vector<std::byte> encode_header(std::string_view magic, uint64_t lsn) {
   ByteWriter writer;
-  writer.put_bytes(std::as_bytes(std::span(kSegmentMagic)));
+  writer.put_bytes(std::as_bytes(std::span(magic)));
   writer.put<uint32_t>(kVersion);
   writer.put<uint32_t>(0);
-  writer.put<uint64_t>(first_lsn);
+  writer.put<uint64_t>(lsn);
   writer.put<uint32_t>(0);
   writer.put<uint32_t>(crc32c(writer.view()));
   return writer.take();
 }
 
+bool begins_with(std::span<const std::byte> file, const std::vector<std::byte>& header) {
+  return file.size() >= header.size() && std::equal(header.begin(), header.end(), file.begin());
+}
+
+}  // namespace
+
+std::string segment_name(uint64_t first_lsn) { return fmt::format("{}{:020}{}", kPrefix, first_lsn, kSuffix); }
+std::optional<uint64_t> first_lsn_of(std::string_view name) { return number_in(name, kPrefix); }
+std::string snapshot_name(uint64_t lsn) { return fmt::format("{}{:020}{}", kSnapshotPrefix, lsn, kSuffix); }
+std::optional<uint64_t> snapshot_lsn_of(std::string_view name) { return number_in(name, kSnapshotPrefix); }
+
+std::vector<std::byte> encode_segment_header(uint64_t first_lsn) { return encode_header(kSegmentMagic, first_lsn); }
+
 bool segment_header_is_valid(std::span<const std::byte> segment, uint64_t first_lsn) {
-  const auto expected = encode_segment_header(first_lsn);
-  return segment.size() >= expected.size() && std::equal(expected.begin(), expected.end(), segment.begin());
+  return begins_with(segment, encode_segment_header(first_lsn));
 }
 
 void append_record(std::vector<std::byte>& out, const RecordHeader& header, std::span<const std::byte> payload) {
@@ -89,6 +96,35 @@ std::optional<RecordHeader> decode_record(std::span<const std::byte> bytes) {
     return std::nullopt;
   if (header.type == kDurableMark && (header.length != 0 || header.lsn != header.durable_lsn)) return std::nullopt;
   return header;
+}
+
+std::vector<std::byte> encode_snapshot(uint64_t lsn, const std::vector<JournalRecord>& records) {
+  std::vector<std::byte> file = encode_header(kSnapshotMagic, lsn);
+  for (uint64_t i = 0; i < records.size(); ++i)
+    append_record(file, {.type = records[i].type, .lsn = i + 1, .durable_lsn = 0}, records[i].payload);
+  append_record(file, {.type = kDurableMark, .lsn = records.size(), .durable_lsn = records.size()}, {});
+  return file;
+}
+
+Result<bool> scan_snapshot(std::span<const std::byte> file, uint64_t lsn, const RecordVisitor& visit) {
+  if (!begins_with(file, encode_header(kSnapshotMagic, lsn))) return false;
+  std::vector<std::pair<RecordHeader, size_t>> records;  // with their offsets
+  for (size_t at = kSegmentHeaderBytes;;) {
+    const auto header = decode_record(file.subspan(at));
+    if (!header) return false;
+    if (header->type == kDurableMark) {
+      if (header->lsn != records.size() || at + kRecordHeaderBytes != file.size()) return false;
+      break;
+    }
+    if (header->lsn != records.size() + 1) return false;
+    records.emplace_back(*header, at);
+    at += kRecordHeaderBytes + header->length;
+  }
+  for (auto& [header, at] : records) {
+    header.lsn = lsn;
+    PROSODIA_TRY(visit(header, file.subspan(at + kRecordHeaderBytes, header.length), at));
+  }
+  return true;
 }
 
 Result<SegmentScan> scan_segment(std::span<const std::byte> segment, uint64_t first_lsn, const RecordVisitor& visit) {

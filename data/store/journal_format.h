@@ -1,4 +1,5 @@
-// Bytes of the journal (journal.md): encoding, and scanning one segment. Used by journal.cc alone. Pure functions.
+// Bytes of the journal (journal.md): encoding, and scanning one segment. Used by journal.cc and journal_scan.cc. Pure
+// functions.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "data/base/status.h"
+#include "data/store/journal.h"
 
 namespace prosodia::journal_format {
 
@@ -31,6 +33,10 @@ std::optional<uint64_t> first_lsn_of(std::string_view segment_name);  // nullopt
 std::vector<std::byte> encode_segment_header(uint64_t first_lsn);
 bool segment_header_is_valid(std::span<const std::byte> segment, uint64_t first_lsn);
 
+// Snapshots: what a folder's retired records amount to.
+std::string snapshot_name(uint64_t lsn);
+std::optional<uint64_t> snapshot_lsn_of(std::string_view name);  // nullopt: not a snapshot's name
+
 void append_record(std::vector<std::byte>& out, const RecordHeader&, std::span<const std::byte> payload);
 
 // The record at the beginning of `bytes`, when it is whole and its CRC holds.
@@ -43,6 +49,11 @@ struct SegmentScan {
 };
 
 using RecordVisitor = std::function<Status(const RecordHeader&, std::span<const std::byte> payload, size_t offset)>;
+
+// The whole file, end mark included; `records` are numbered from 1 in it.
+std::vector<std::byte> encode_snapshot(uint64_t lsn, const std::vector<JournalRecord>& records);
+// Visits the records, all with the snapshot's LSN. False: the file is not whole, and then nothing was visited.
+Result<bool> scan_snapshot(std::span<const std::byte> file, uint64_t lsn, const RecordVisitor&);
 
 // Walks the records after a valid segment header. Durable marks are not visited. Fails only as the visitor does.
 Result<SegmentScan> scan_segment(std::span<const std::byte> segment, uint64_t first_lsn, const RecordVisitor&);

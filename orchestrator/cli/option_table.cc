@@ -192,7 +192,10 @@ constexpr OptionSpec kTable[] = {
     {"name", kText, "", "name of this process in logs; default: role and pid", "Processes", kRole},
     {"heartbeat_ms", kInteger, "1000", "milliseconds between heartbeats; a peer is dead after three", "Processes", kRun,
      false, 10, 600000},
-    {"lease_timeout_s", kReal, "120", "seconds without progress after which a group goes to another worker",
+    {"lease_timeout_s", kReal, "120",
+     "seconds without progress after which a group goes to another worker, and a worker that stands still is replaced",
+     "Processes", kRun, false, 0.05, 86400},
+    {"learner_timeout_s", kReal, "1800", "seconds without progress after which the learner group is replaced",
      "Processes", kRun, false, 0.05, 86400},
     {"collective_timeout_s", kReal, "600",
      "seconds learner ranks wait for each other before their group ends and starts again", "Processes", kRun, false,
@@ -204,6 +207,8 @@ constexpr OptionSpec kTable[] = {
      "seconds a process that keeps failing waits before it is started again, at most", "Processes", kRun, false, 0.01,
      3600},
     {"archive_steps", kInteger, "20", "steps in one archived rollout segment", "Processes", kRun, false, 1, 1e6},
+    {"archive_keep_steps", kInteger, "0", "rollout segments of older steps are removed; 0 = all are kept", "Processes",
+     kRun, false, 0, 1e9},
 
     // --- what people watch
     {"baseline", kText, "", "eval.json of an earlier eval, for a paired comparison", "Output", kEval},

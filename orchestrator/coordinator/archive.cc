@@ -5,7 +5,7 @@
 
 #include "data/base/check.h"
 #include "data/base/crc32c.h"
-#include "orchestrator/coordinator/hdf5_file.h"
+#include "data/store/hdf5_file.h"
 
 namespace prosodia {
 
@@ -197,6 +197,31 @@ BatchGroup read_group(const Columns& c, uint64_t g) {
 
 }  // namespace
 
+namespace {
+
+Status write_columns(const std::filesystem::path& path, Columns& columns) {
+  const auto guard = hdf5::lock();
+  PROSODIA_ASSIGN(hdf5::Handle file, hdf5::create_file(path.string()));
+  for (const char* group : {"/step", "/group", "/response", "/tokens"}) PROSODIA_TRY(hdf5::make_group(file, group));
+  PROSODIA_TRY(columns.each([&](const char* column, const auto& values, size_t row) {
+    return hdf5::write_table(file, column, values, row);
+  }));
+  if (!file.close()) return fail(ErrorCode::kStorage, "cannot be closed: {}", hdf5::last_error());
+  return {};
+}
+
+Status read_columns(const std::filesystem::path& path, Columns& columns) {
+  const auto guard = hdf5::lock();
+  PROSODIA_ASSIGN(const hdf5::Handle file, hdf5::open_file(path.string()));
+  return columns.each([&](const char* column, auto& values, size_t row) -> Status {
+    using T = typename std::remove_reference_t<decltype(values)>::value_type;
+    PROSODIA_ASSIGN(values, hdf5::read_table<T>(file, column, row));
+    return {};
+  });
+}
+
+}  // namespace
+
 Status write_segment(FileSystem& fs, const std::filesystem::path& dir, const std::vector<ArchivedStep>& steps) {
   PROSODIA_CHECK(!steps.empty(), "an empty segment");
   PROSODIA_TRY(fs.create_dirs(dir));
@@ -204,20 +229,17 @@ Status write_segment(FileSystem& fs, const std::filesystem::path& dir, const std
       fmt::format("step-{:06}-{:06}.h5", steps.front().batch.step.value, steps.back().batch.step.value);
   const auto temporary = dir / ("." + name + ".tmp");
   Columns columns = to_columns(steps);
-  PROSODIA_ASSIGN(Hdf5File file, Hdf5File::create(temporary));
-  for (const char* group : {"/step", "/group", "/response", "/tokens"}) PROSODIA_TRY(file.make_group(group));
-  PROSODIA_TRY(
-      columns.each([&](const char* column, const auto& values, size_t row) { return file.put(column, values, row); }));
-  PROSODIA_TRY(file.close());
+  if (const Status status = write_columns(temporary, columns); !status) {
+    return wrap(status.error(), fmt::format("{} (is the disk full?)", temporary.string()));
+  }
   PROSODIA_TRY(fs.sync_file(temporary));
   PROSODIA_TRY(fs.rename(temporary, dir / name));
   return fs.sync_dir(dir);
 }
 
 Result<std::vector<ArchivedStep>> read_segment(const std::filesystem::path& path) {
-  PROSODIA_ASSIGN(const Hdf5File file, Hdf5File::open(path));
   Columns c;
-  PROSODIA_TRY(c.each([&](const char* column, auto& values, size_t row) { return file.get(column, values, row); }));
+  if (const Status status = read_columns(path, c); !status) return wrap(status.error(), path.string());
   if (!fits_together(c)) {
     return fail(ErrorCode::kInvalidInput, "{}: the columns do not fit together, or the format is not {}", path.string(),
                 kFormat);
@@ -260,8 +282,8 @@ Result<std::vector<Segment>> list_segments(FileSystem& fs, const std::filesystem
   return segments;
 }
 
-uint64_t archived_before(const std::vector<Segment>& segments) {
-  uint64_t end = 0;
+uint64_t archived_before(const std::vector<Segment>& segments, uint64_t first) {
+  uint64_t end = first;
   for (const Segment& segment : segments) {
     if (segment.first_step > end) break;
     end = std::max(end, segment.last_step + 1);

@@ -12,7 +12,7 @@
 //   /tokens/{ids i32, logprobs f32}   /text u8 (UTF-8)   /rows u8 (UTF-8 JSON)
 // /format u64 = 2.
 //
-// Thread rule: single thread (HDF5's C library is not thread-safe as Debian builds it). Failure rule: kStorage while
+// Thread rule: any thread (calls into HDF5 share its process-wide lock). Failure rule: kStorage while
 // writing; kInvalidInput when a file is no segment or its parts do not fit together.
 #pragma once
 
@@ -46,7 +46,7 @@ struct Segment {
 // Ascending. Files under other names are ignored.
 Result<std::vector<Segment>> list_segments(FileSystem& fs, const std::filesystem::path& dir);
 
-// First step that is not in a segment, counting from 0 without gaps.
-uint64_t archived_before(const std::vector<Segment>& segments);
+// First step that is not in a segment, counting from `first` without gaps.
+uint64_t archived_before(const std::vector<Segment>& segments, uint64_t first);
 
 }  // namespace prosodia

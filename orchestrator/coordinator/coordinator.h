@@ -43,12 +43,14 @@ struct CoordinatorOptions {
   // "*" as port: the one in RUN/coordinator.endpoint when it is still free, so that workers find a restarted
   // coordinator where they left it; any free one otherwise.
   std::string endpoint = "tcp://127.0.0.1:*";
-  bool allow_plaintext_network = false;  // listen outside loopback without encryption
-  protocol::CredentialsPtr credentials;  // the coordinator's keys; nullptr = plaintext
-  protocol::PeerLimits peer_limits;      // of what one worker may send
-  uint64_t archive_steps = 50;           // steps a segment; 0 = no archive
-  int64_t tick_ms = 100;                 // of the event loop
-  int64_t goodbye_ms = 1000;             // for the last frames to leave
+  protocol::CredentialsPtr credentials;       // the coordinator's keys; nullptr = plaintext
+  protocol::PeerLimits peer_limits;           // of what one worker may send
+  bool allow_plaintext_network = false;       // listen outside loopback without encryption
+  uint64_t archive_steps = 50;                // steps a segment; 0 = no archive, and then the journal is never trimmed
+  uint64_t archive_keep_steps = 0;            // segments of older steps are removed; 0 = all are kept
+  uint64_t journal_segment_bytes = 64 << 20;  // the journal is trimmed by whole segments
+  int64_t tick_ms = 100;                      // of the event loop
+  int64_t goodbye_ms = 1000;                  // for the last frames to leave
 
   std::function<void(const std::string& endpoint)> on_listening;  // optional
   FileSystem* fs = nullptr;  // the run folder's; nullptr: the real one. Outlives the coordinator

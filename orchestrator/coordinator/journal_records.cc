@@ -21,14 +21,15 @@ enum RecordType : uint16_t {
   kStepBatched,
   kStepTrained,
   kCheckpointSaved,
-  kRunComplete
+  kRunComplete,
+  kStepsFolded
 };
 
 constexpr std::pair<std::string_view, RecordType> kNames[] = {
     {"run_created", kRunCreated},   {"life_started", kLifeStarted},   {"initial_weights", kInitialWeights},
     {"gate_decided", kGateDecided}, {"group_sampled", kGroupSampled}, {"group_scored", kGroupScored},
     {"step_batched", kStepBatched}, {"step_trained", kStepTrained},   {"checkpoint_saved", kCheckpointSaved},
-    {"run_complete", kRunComplete},
+    {"run_complete", kRunComplete}, {"steps_folded", kStepsFolded},
 };
 
 void put_digest(ByteWriter& w, const Digest& digest) { w.put_bytes(std::as_bytes(std::span(digest.bytes))); }
@@ -95,9 +96,12 @@ uint16_t write(ByteWriter& w, const StepBatched& r) {
   put_digest(w, r.batch_digest);
   return kStepBatched;
 }
+void put_times(ByteWriter& w, const StepTimes& times) {
+  for (double seconds : {times.rollout, times.reward, times.train, times.wait, times.step}) w.put(seconds);
+}
 uint16_t write(ByteWriter& w, const StepTrained& r) {
   put_digest(w, r.run_digest);
-  for (double seconds : {r.times.rollout, r.times.reward, r.times.train, r.times.wait, r.times.step}) w.put(seconds);
+  put_times(w, r.times);
   put_message(w, r.done);
   return kStepTrained;
 }
@@ -110,6 +114,20 @@ uint16_t write(ByteWriter& w, const RunComplete& r) {
   w.put(r.steps);
   put_digest(w, r.run_digest);
   return kRunComplete;
+}
+
+uint16_t write(ByteWriter& w, const StepsFolded& r) {
+  w.put(r.first.value);
+  w.put(static_cast<uint32_t>(r.steps.size()));
+  for (const FoldedStep& step : r.steps) {
+    put_digest(w, step.batch_digest);
+    put_digest(w, step.weights_digest);
+    for (double value : {step.loss, step.gate, step.accuracy}) w.put(value);
+    w.put(step.num_tokens);
+    put_digest(w, step.run_digest);
+    put_times(w, step.times);
+  }
+  return kStepsFolded;
 }
 
 RunCreated read_run_created(ByteReader& r) {
@@ -125,12 +143,34 @@ RunCreated read_run_created(ByteReader& r) {
   return out;
 }
 
+StepTimes get_times(ByteReader& r) {
+  StepTimes times;
+  for (double* seconds : {&times.rollout, &times.reward, &times.train, &times.wait, &times.step}) {
+    *seconds = r.get<double>();
+  }
+  return times;
+}
+
+StepsFolded read_steps_folded(ByteReader& r) {
+  StepsFolded out{StepId(r.get<uint64_t>()), {}};
+  const auto count = r.get<uint32_t>();
+  for (uint32_t i = 0; i < count && r.ok(); ++i) {  // a wrong count runs out of bytes
+    FoldedStep step;
+    step.batch_digest = get_digest(r);
+    step.weights_digest = get_digest(r);
+    for (double* value : {&step.loss, &step.gate, &step.accuracy}) *value = r.get<double>();
+    step.num_tokens = r.get<uint64_t>();
+    step.run_digest = get_digest(r);
+    step.times = get_times(r);
+    out.steps.push_back(step);
+  }
+  return out;
+}
+
 StepTrained read_step_trained(ByteReader& r, bool* valid) {
   StepTrained out;
   out.run_digest = get_digest(r);
-  for (double* seconds : {&out.times.rollout, &out.times.reward, &out.times.train, &out.times.wait, &out.times.step}) {
-    *seconds = r.get<double>();
-  }
+  out.times = get_times(r);
   out.done = get_message<protocol::StepDone>(r, valid);
   return out;
 }
@@ -174,6 +214,8 @@ std::optional<Record> read(uint16_t type, ByteReader& r, bool* valid) {
       const auto steps = r.get<uint64_t>();
       return RunComplete{steps, get_digest(r)};
     }
+    case kStepsFolded:
+      return read_steps_folded(r);
     default:
       return std::nullopt;
   }

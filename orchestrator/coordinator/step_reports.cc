@@ -116,6 +116,10 @@ void add_counters(std::map<std::string, double>& metrics, const core::Counters& 
   metrics["ft/leases_lost"] = both(counters.leases_lost);
   metrics["ft/leases_revoked"] = both(counters.leases_revoked);
   metrics["ft/workers_lost"] = static_cast<double>(counters.workers_lost);
+  metrics["ft/workers_wedged"] = static_cast<double>(counters.workers_wedged);
+  metrics["ft/workers_missing"] = static_cast<double>(counters.workers_missing);
+  metrics["ft/learners_stuck"] = static_cast<double>(counters.learners_stuck);
+  for (const auto& [reason, count] : counters.reasons) metrics["ft/" + reason] = static_cast<double>(count);
   metrics["ft/tasks_failed"] = static_cast<double>(counters.tasks_failed);
   metrics["ft/steps_replayed"] = static_cast<double>(counters.steps_replayed);
   metrics["ft/weights_unreachable"] = static_cast<double>(counters.weights_unreachable);
@@ -132,14 +136,6 @@ void add_counters(std::map<std::string, double>& metrics, const core::Counters& 
 }
 
 }  // namespace
-
-uint64_t count_tokens(const RolloutResult& rollout) {
-  uint64_t tokens = 0;
-  for (const Completion& completion : rollout.completions) {
-    tokens += rollout.prompt_token_count + completion.token_ids.size();
-  }
-  return tokens;
-}
 
 StepReport make_step_report(const core::RunCore& core, StepId step, const StepReportInputs& inputs) {
   StepReport report;
@@ -165,23 +161,24 @@ StepReport make_step_report(const core::RunCore& core, StepId step, const StepRe
   metrics = response_metrics(scored);
   add_emotions(metrics, scored);
   const core::StepRecord& record = core.step_record(step);
+  const core::FoldedStep& facts = record.facts;
   for (const auto& [key, value] : record.learner_metrics) metrics[key] = value;
-  metrics[metric::kLoss] = record.loss;
-  metrics[metric::kGate] = record.gate;
+  metrics[metric::kLoss] = facts.loss;
+  metrics[metric::kGate] = facts.gate;
   metrics["reward/unscored"] = unscored;
-  metrics[metric::kStepTime] = record.times.step;
+  metrics[metric::kStepTime] = facts.times.step;
   metrics[metric::kNumTokens] = static_cast<double>(inputs.total_tokens);
-  if (record.times.step > 0) metrics[metric::kTokensPerSecond] = sampled_tokens / record.times.step;
+  if (facts.times.step > 0) metrics[metric::kTokensPerSecond] = sampled_tokens / facts.times.step;
   metrics["run/staleness"] = static_cast<double>(step.value - core.plan().version_of(step).value);
   for (const Role role : {Role::kRollout, Role::kReward, Role::kLearner}) {
     metrics[fmt::format("workers/{}", name(role))] = static_cast<double>(core.workers().live(role));
   }
   add_counters(metrics, core.counters());
   if (inputs.journal_sync_seconds > 0) metrics["ft/journal_sync_seconds"] = inputs.journal_sync_seconds;
-  report.phase_seconds = {{"rollout", record.times.rollout},
-                          {"reward", record.times.reward},
-                          {"train", record.times.train},
-                          {"wait", record.times.wait}};
+  report.phase_seconds = {{"rollout", facts.times.rollout},
+                          {"reward", facts.times.reward},
+                          {"train", facts.times.train},
+                          {"wait", facts.times.wait}};
   return report;
 }
 

@@ -5,8 +5,9 @@
 //   num_tokens, tokens_per_second, step_time, run/staleness
 //   workers/{rollout,reward,learner}      live at the end of the step
 //   ft/leases_expired, ft/leases_lost, ft/leases_revoked, ft/workers_lost, ft/tasks_failed, ft/steps_replayed,
-//   ft/results_rejected, ft/results_rejected/<reason>     since this coordinator process started
-//   ft/journal_sync_seconds               mean fdatasync time during the step
+//   ft/workers_wedged, ft/workers_missing, ft/learners_stuck, ft/results_rejected, ft/results_rejected/<reason>,
+//   ft/<lifecycle>/<reason>, ft/<lifecycle>/refused/<state>/<event>  (orchestrator/core/lifecycle.h)      since this
+//   coordinator process started ft/journal_sync_seconds               mean fdatasync time during the step
 // phase_seconds: rollout, reward, train, wait.
 //
 // Pure but for the wall clock value passed in. Single thread.
@@ -26,8 +27,5 @@ struct StepReportInputs {
   double journal_sync_seconds = 0;  // mean; 0 = no sync happened
 };
 StepReport make_step_report(const core::RunCore& core, StepId step, const StepReportInputs& inputs);
-
-// Tokens of one sampled group that training sees: each completion with its prompt, as TRL's num_tokens counts.
-uint64_t count_tokens(const protocol::RolloutResult& rollout);
 
 }  // namespace prosodia

@@ -1,23 +1,11 @@
-// Groups: one prompt's K responses in one step, from plan to trained.
-//
-// | state          | event          | next           | journaled before it shows                       |
-// |----------------|----------------|----------------|-------------------------------------------------|
-// | kPlanned       | kGrantRollout  | kRolloutLeased |                                                 |
-// | kRolloutLeased | kRolloutLost   | kPlanned       |                                                 |
-// | kRolloutLeased | kRolloutResult | kSampled       | GroupSampled                                    |
-// | kPlanned       | kRolloutResult | kSampled       | GroupSampled (replay, or of a lease before a restart) |
-// | kSampled       | kGrantReward   | kRewardLeased  |                                                 |
-// | kRewardLeased  | kRewardLost    | kSampled       |                                                 |
-// | kRewardLeased  | kRewardResult  | kScored        | GroupScored                                     |
-// | kSampled       | kRewardResult  | kScored        | GroupScored (as above)                          |
-// | kScored        | kBatch         | kBatched       | StepBatched                                     |
-// | kBatched       | kTrain         | kTrained       | StepTrained                                     |
-// A result for a group that has it already is refused as a duplicate; any other unlisted pair is our own bug and
-// aborts.
+// Groups: one prompt's K responses in one step, from plan to trained. The lifecycle is GroupLifecycle::kTable below. A
+// result for a group that has it already is refused as a duplicate before it gets here (RunCore::admit); so every event
+// is ours, and an unlisted pair is our own bug and aborts.
 //
 // Thread rule: single thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -26,6 +14,7 @@
 #include <string_view>
 
 #include "data/base/ids.h"
+#include "orchestrator/core/lifecycle.h"
 #include "orchestrator/protocol/messages.h"
 
 namespace prosodia::core {
@@ -41,8 +30,37 @@ enum class GroupEvent : uint8_t {
   kBatch,
   kTrain
 };
-std::optional<GroupState> next_state(GroupState state, GroupEvent event);
-std::string_view name(GroupState state);
+
+struct GroupLifecycle {
+  using State = GroupState;
+  using Event = GroupEvent;
+  static constexpr std::string_view kName = "group";
+  static constexpr std::array<std::string_view, 7> kStates = {"planned", "rollout leased", "sampled", "reward leased",
+                                                              "scored",  "batched",        "trained"};
+  static constexpr std::array<EventInfo, 8> kEvents = {{{"grant_rollout", Cause::kUs},
+                                                        {"rollout_lost", Cause::kUs},
+                                                        {"rollout_result", Cause::kUs},
+                                                        {"grant_reward", Cause::kUs},
+                                                        {"reward_lost", Cause::kUs},
+                                                        {"reward_result", Cause::kUs},
+                                                        {"batch", Cause::kUs},
+                                                        {"train", Cause::kUs}}};
+  static constexpr Transition<State, Event> kTable[] = {
+      // state                event                   next                   reason   journaled before it shows
+      {State::kPlanned, Event::kGrantRollout, State::kRolloutLeased, ""},
+      {State::kPlanned, Event::kRolloutResult, State::kSampled, "late_rollout"},  // GroupSampled; replay, or of a lease
+                                                                                  // before a restart
+      {State::kRolloutLeased, Event::kRolloutLost, State::kPlanned, "rollout_requeued"},
+      {State::kRolloutLeased, Event::kRolloutResult, State::kSampled, ""},  // GroupSampled
+      {State::kSampled, Event::kGrantReward, State::kRewardLeased, ""},
+      {State::kSampled, Event::kRewardResult, State::kScored, "late_reward"},  // GroupScored; as above, or out of tries
+      {State::kRewardLeased, Event::kRewardLost, State::kSampled, "reward_requeued"},
+      {State::kRewardLeased, Event::kRewardResult, State::kScored, ""},  // GroupScored
+      {State::kScored, Event::kBatch, State::kBatched, ""},              // StepBatched
+      {State::kBatched, Event::kTrain, State::kTrained, ""},             // StepTrained
+  };
+};
+inline std::string_view name(GroupState state) { return name_of<GroupLifecycle>(state); }
 
 struct Group {
   GroupId id;
@@ -63,7 +81,7 @@ class GroupTable {
   Group& add(GroupId id);  // kPlanned
   Group* find(GroupId id);
   const Group* find(GroupId id) const;
-  void apply(Group& group, GroupEvent event);  // aborts on an unlisted pair
+  void apply(Group& group, GroupEvent event, ReasonCounts& counts);  // aborts on an unlisted pair
   void erase_before(GroupId end);
   void restore(Group group);  // a trained group read back from the journal
 

@@ -1,17 +1,8 @@
-// The learner as the coordinator sees it: one group of ranks at a time, fenced by its process epoch.
-//
-// | state     | event         | next      | effect                                                              |
-// |-----------|---------------|-----------|---------------------------------------------------------------------|
-// | kAbsent   | kHelloFresh   | kLoading  | Welcome names the version to start from                             |
-// | kAbsent   | kHelloRunning | kIdle     | it goes on from its newest version (the coordinator restarted)      |
-// | kAbsent   | kHelloAhead   | kTraining | … and its StepDone for the step in the journal is on the way         |
-// | kLoading  | kWeightsReady | kIdle     | next_step = the newest version served; rollouts may be granted      |
-// | kIdle     | kBatchSent    | kTraining | StepBatch(next_step), a replay when that step was trained before    |
-// | kTraining | kStepDone     | kIdle     | next_step + 1                                                       |
-// | kIdle     | kStepDone     | kIdle     | of a batch that an earlier life of the coordinator sent             |
-// | any but kAbsent | kLost   | kAbsent   | silence, Goodbye, or a newer learner                                |
+// The learner as the coordinator sees it: one group of ranks at a time (a learner epoch), fenced by its process epoch.
+// The lifecycle is LearnerLifecycle::kTable below.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -19,6 +10,7 @@
 
 #include "data/base/digest.h"
 #include "data/base/ids.h"
+#include "orchestrator/core/lifecycle.h"
 
 namespace prosodia::core {
 
@@ -30,9 +22,43 @@ enum class LearnerEvent : uint8_t {
   kWeightsReady,
   kBatchSent,
   kStepDone,
-  kLost
+  kLost,
+  kStuck
 };
-std::optional<LearnerState> next_state(LearnerState state, LearnerEvent event);
+
+struct LearnerLifecycle {
+  using State = LearnerState;
+  using Event = LearnerEvent;
+  static constexpr std::string_view kName = "learner";
+  static constexpr std::array<std::string_view, 4> kStates = {"absent", "loading", "idle", "training"};
+  static constexpr std::array<EventInfo, 8> kEvents = {
+      {{"hello_fresh", Cause::kUs},      // it offers checkpoints; Welcome names the version to start from
+       {"hello_running", Cause::kUs},    // the coordinator restarted, or took it for dead
+       {"hello_ahead", Cause::kUs},      // … and its StepDone for the step in the journal is on the way
+       {"weights_ready", Cause::kPeer},  //
+       {"batch_sent", Cause::kUs},       //
+       {"step_done", Cause::kPeer},      //
+       {"lost", Cause::kUs},             // silence, Goodbye, or a newer learner
+       {"stuck", Cause::kUs}}};          // no progress for learner_timeout_ms: a rank stopped, or a collective hangs
+  static constexpr Transition<State, Event> kTable[] = {
+      // state            event                 next              reason
+      {State::kAbsent, Event::kHelloFresh, State::kLoading, "started"},
+      {State::kAbsent, Event::kHelloRunning, State::kIdle, "went_on"},
+      {State::kAbsent, Event::kHelloAhead, State::kTraining, "went_on"},
+      {State::kLoading, Event::kWeightsReady, State::kIdle, ""},  // next_step = the newest version served
+      {State::kLoading, Event::kLost, State::kAbsent, "lost"},
+      {State::kLoading, Event::kStuck, State::kAbsent, "stuck"},
+      {State::kIdle, Event::kWeightsReady, State::kIdle, ""},       //
+      {State::kIdle, Event::kBatchSent, State::kTraining, ""},      // StepBatch(next_step), maybe a replay
+      {State::kIdle, Event::kStepDone, State::kIdle, "late_done"},  // of a batch that an earlier life sent
+      {State::kIdle, Event::kLost, State::kAbsent, "lost"},
+      {State::kIdle, Event::kStuck, State::kAbsent, "stuck"},  // a checkpoint was asked for and does not come
+      {State::kTraining, Event::kWeightsReady, State::kTraining, ""},
+      {State::kTraining, Event::kStepDone, State::kIdle, ""},  // next_step + 1
+      {State::kTraining, Event::kLost, State::kAbsent, "lost"},
+      {State::kTraining, Event::kStuck, State::kAbsent, "stuck"},
+  };
+};
 
 struct Learner {
   LearnerState state = LearnerState::kAbsent;
@@ -45,8 +71,8 @@ struct Learner {
   LeaseId lease;                           // of the batch in work
   int64_t batch_sent_ms = 0;
   int64_t idle_since_ms = 0;
-
-  void apply(LearnerEvent event);  // aborts on an unlisted pair
+  uint64_t progress = 0;         // counter of the batch in work
+  int64_t last_progress_ms = 0;  // it grew, or the learner said anything but Heartbeat
 };
 
 }  // namespace prosodia::core

@@ -7,25 +7,6 @@ namespace {
 constexpr size_t kEndedKept = 65'536;
 }
 
-std::optional<LeaseState> next_state(LeaseState state, LeaseEvent event) {
-  if (state != LeaseState::kActive) return std::nullopt;
-  switch (event) {
-    case LeaseEvent::kResult:
-      return LeaseState::kCompleted;
-    case LeaseEvent::kFailure:
-      return LeaseState::kFailed;
-    case LeaseEvent::kDeadline:
-      return LeaseState::kExpired;
-    case LeaseEvent::kNotHeld:
-      return LeaseState::kLost;
-    case LeaseEvent::kWorkerLost:
-      return LeaseState::kRevoked;
-    case LeaseEvent::kOvertaken:
-      return LeaseState::kSuperseded;
-  }
-  return std::nullopt;
-}
-
 const Lease& LeaseTable::grant(LeaseKind kind, GroupId group, const std::string& peer, int64_t now_ms,
                                int64_t duration_ms) {
   const LeaseId id = next_id();
@@ -44,20 +25,23 @@ const Lease* LeaseTable::active_for(LeaseKind kind, GroupId group) const {
   return it == by_group_.end() ? nullptr : active(it->second);
 }
 
-void LeaseTable::progress(LeaseId id, uint64_t counter, int64_t now_ms, int64_t duration_ms) {
+bool LeaseTable::progress(LeaseId id, uint64_t counter, int64_t now_ms, int64_t duration_ms) {
   const auto it = active_.find(id);
-  if (it == active_.end() || counter <= it->second.progress) return;
+  if (it == active_.end() || counter <= it->second.progress) return false;
   it->second.progress = counter;
   it->second.deadline_ms = now_ms + duration_ms;
+  return true;
 }
 
-Lease LeaseTable::end(LeaseId id, LeaseEvent event) {
+Lease LeaseTable::end(LeaseId id, LeaseEvent event, ReasonCounts& counts) {
   const auto it = active_.find(id);
   PROSODIA_CHECK(it != active_.end(), "lease {} is not active", id);
   Lease lease = std::move(it->second);
   active_.erase(it);
   by_group_.erase({lease.kind, lease.group});
-  ended_.emplace(id, *next_state(LeaseState::kActive, event));
+  LeaseState state = LeaseState::kActive;
+  must_advance<LeaseLifecycle>(state, event, counts);
+  ended_.emplace(id, state);
   ended_order_.push_back(id);
   if (ended_order_.size() > kEndedKept) {
     ended_.erase(ended_order_.front());

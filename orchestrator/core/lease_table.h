@@ -1,19 +1,11 @@
-// Leases: one group, one worker, one task, until a deadline that progress renews.
-//
-// | state   | event       | next        | counter              | the group                          |
-// |---------|-------------|-------------|----------------------|------------------------------------|
-// | kActive | kResult     | kCompleted  |                      | moves on                           |
-// | kActive | kFailure    | kFailed     | tasks_failed         | is queued again, a try is counted  |
-// | kActive | kDeadline   | kExpired    | leases_expired       | is queued again                    |
-// | kActive | kNotHeld    | kLost       | leases_lost          | is queued again: it never arrived  |
-// | kActive | kWorkerLost | kRevoked    | leases_revoked       | is queued again                    |
-// | kActive | kOvertaken  | kSuperseded | leases_superseded    | has a result from elsewhere        |
-// Nothing leaves an ended state. A result for one is acknowledged again when it is the one that was accepted
-// (kCompleted), and refused and counted otherwise.
+// Leases: one group, one worker, one task, until a deadline that progress renews. The lifecycle is
+// LeaseLifecycle::kTable below. Nothing leaves an ended state. A result for one is acknowledged again when it is the
+// one that was accepted (kCompleted), and refused and counted otherwise.
 //
 // Lease ids are (coordinator life << 32) + counter, so they are never reused. Thread rule: single thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -23,12 +15,36 @@
 #include <vector>
 
 #include "data/base/ids.h"
+#include "orchestrator/core/lifecycle.h"
 
 namespace prosodia::core {
 
 enum class LeaseState : uint8_t { kActive, kCompleted, kFailed, kExpired, kLost, kRevoked, kSuperseded };
 enum class LeaseEvent : uint8_t { kResult, kFailure, kDeadline, kNotHeld, kWorkerLost, kOvertaken };
-std::optional<LeaseState> next_state(LeaseState state, LeaseEvent event);
+
+struct LeaseLifecycle {
+  using State = LeaseState;
+  using Event = LeaseEvent;
+  static constexpr std::string_view kName = "lease";
+  static constexpr std::array<std::string_view, 7> kStates = {"active", "completed", "failed",    "expired",
+                                                              "lost",   "revoked",   "superseded"};
+  // Events reach only active leases: results for ended ones are settled by RunCore::admit.
+  static constexpr std::array<EventInfo, 6> kEvents = {{{"result", Cause::kUs},
+                                                        {"failure", Cause::kUs},
+                                                        {"deadline", Cause::kUs},
+                                                        {"not_held", Cause::kUs},
+                                                        {"worker_lost", Cause::kUs},
+                                                        {"overtaken", Cause::kUs}}};
+  static constexpr Transition<State, Event> kTable[] = {
+      // state          event                next                 reason            the group
+      {State::kActive, Event::kResult, State::kCompleted, ""},                // moves on
+      {State::kActive, Event::kFailure, State::kFailed, "failed"},            // is queued again, a try is counted
+      {State::kActive, Event::kDeadline, State::kExpired, "expired"},         // is queued again
+      {State::kActive, Event::kNotHeld, State::kLost, "lost"},                // is queued again: it never arrived
+      {State::kActive, Event::kWorkerLost, State::kRevoked, "revoked"},       // is queued again
+      {State::kActive, Event::kOvertaken, State::kSuperseded, "superseded"},  // has a result from elsewhere
+  };
+};
 
 enum class LeaseKind : uint8_t { kRollout, kReward };
 
@@ -52,9 +68,10 @@ class LeaseTable {
   const Lease& grant(LeaseKind kind, GroupId group, const std::string& peer, int64_t now_ms, int64_t duration_ms);
   const Lease* active(LeaseId id) const;
   const Lease* active_for(LeaseKind kind, GroupId group) const;
-  void progress(LeaseId id, uint64_t counter, int64_t now_ms, int64_t duration_ms);
+  // True when the counter grew.
+  bool progress(LeaseId id, uint64_t counter, int64_t now_ms, int64_t duration_ms);
   // Ends an active lease and returns it.
-  Lease end(LeaseId id, LeaseEvent event);
+  Lease end(LeaseId id, LeaseEvent event, ReasonCounts& counts);
   // State of an ended lease while it is remembered (the last 65,536).
   std::optional<LeaseState> ended(LeaseId id) const;
   std::vector<LeaseId> overdue(int64_t now_ms) const;  // in id order

@@ -1,10 +1,12 @@
 // What the run's journal records: the facts that RunCore must not forget. Their bytes: orchestrator/coordinator/
-// journal_records.h. Replaying them in order rebuilds RunCore.
+// journal_records.h. Replaying them in order rebuilds RunCore; replaying is idempotent: records of steps that a fold
+// stands for are skipped.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "data/base/digest.h"
 #include "data/base/ids.h"
@@ -78,7 +80,25 @@ struct RunComplete {  // success is this record, not an exit code
   Digest run_digest;
 };
 
+// What remains of a trained step once its groups are released.
+struct FoldedStep {
+  Digest batch_digest;
+  Digest weights_digest;
+  double loss = 0;
+  double gate = 0;
+  double accuracy = 0;
+  uint64_t num_tokens = 0;  // prompt and completion tokens trained on
+  Digest run_digest;        // H_{t+1}
+  StepTimes times;
+};
+
+// Stands for the retired records of steps [first, first + steps.size()); only in a snapshot, after RunCreated.
+struct StepsFolded {
+  StepId first;
+  std::vector<FoldedStep> steps;
+};
+
 using Record = std::variant<RunCreated, LifeStarted, InitialWeights, GateDecided, GroupSampled, GroupScored,
-                            StepBatched, StepTrained, CheckpointSaved, RunComplete>;
+                            StepBatched, StepTrained, CheckpointSaved, RunComplete, StepsFolded>;
 
 }  // namespace prosodia::core

@@ -35,6 +35,7 @@ RunCore::RunCore(RunOptions options, RowSource rows)
       run_digest_(initial_run_digest(options_.plan)) {
   PROSODIA_CHECK(options_.heartbeat_ms > 0 && options_.missed_heartbeats > 0, "heartbeat {} ms x {}",
                  options_.heartbeat_ms, options_.missed_heartbeats);
+  PROSODIA_CHECK(options_.learner_timeout_ms > 0, "learner timeout {} ms", options_.learner_timeout_ms);
   PROSODIA_CHECK(options_.max_rollout_tries > 0 && options_.max_reward_tries > 0, "tries {} and {}",
                  options_.max_rollout_tries, options_.max_reward_tries);
 }
@@ -54,6 +55,10 @@ Actions RunCore::start(int64_t now_ms) {
     created_ = true;
   }
   append(LifeStarted{++life_});
+  for (const std::string& name : options_.expected_workers) missing_since_ms_[name] = now_ms;
+  counters_ = {};  // what the replay counted happened in earlier lives
+  const bool all_saved = last_checkpoint().value >= trained_;
+  checkpoint_ = all_saved ? CheckpointState::kSaved : CheckpointState::kBehind;
   leases_ = LeaseTable(life_);
   planned_steps_ = std::max(planned_steps_, trained_);  // earlier steps were planned in earlier lives
   plan_window();
@@ -79,22 +84,27 @@ Actions RunCore::on_frame(const std::string& peer, std::span<const std::byte> fr
     return take_actions();
   }
   Worker* worker = workers_.find(peer);
-  if (worker != nullptr && worker->state == WorkerState::kFenced) {
-    refuse(*worker, header, RefusalReason::kStaleEpoch, fmt::format("a newer process runs as {}", worker->name));
-  } else if (worker == nullptr || worker->state != WorkerState::kLive || worker->epoch != header.sender_epoch ||
-             header.run_id != run_id_) {
+  if (worker == nullptr || worker->epoch != header.sender_epoch || header.run_id != run_id_) {
+    ++counters_.unknown_peers;
     ask_for_hello(peer, now_ms);
-  } else if ((key_role && *key_role != worker->role) || !may_send(worker->role, header.type)) {
+    return take_actions();
+  }
+  const auto event = header.type == MessageType::kGoodbye ? WorkerEvent::kGoodbye : WorkerEvent::kTraffic;
+  if (worker->state != WorkerState::kLive) {
+    refuse_fenced(*worker, event, header);
+    if (worker->state == WorkerState::kDead || worker->state == WorkerState::kGone) ask_for_hello(peer, now_ms);
+    return take_actions();
+  }
+  if ((key_role && *key_role != worker->role) || !may_send(worker->role, header.type)) {
     ++counters_.foreign_frames;
     refuse(*worker, header, RefusalReason::kBadRole,
            fmt::format("{} from a {} worker", name(header.type), name(key_role.value_or(worker->role))));
-  } else {
-    workers_.apply(*worker, WorkerEvent::kTraffic);
-    worker->last_heard_ms = now_ms;
-    dispatch(*worker, *view, now_ms);
-    // Heartbeats are most of the traffic and rarely change what can be granted; the next tick sees to that.
-    if (header.type != MessageType::kHeartbeat) schedule(now_ms);
+    return take_actions();
   }
+  worker->last_heard_ms = now_ms;
+  dispatch(*worker, *view, now_ms);
+  // Heartbeats are most of the traffic and rarely change what can be granted; the next tick sees to that.
+  if (header.type != MessageType::kHeartbeat) schedule(now_ms);
   return take_actions();
 }
 
@@ -111,6 +121,12 @@ void RunCore::with_decoded(Worker& worker, const FrameView& frame, F&& handle) {
 
 void RunCore::dispatch(Worker& worker, const FrameView& frame, int64_t now_ms) {
   const FrameHeader& header = frame.header;
+  if (header.type == MessageType::kGoodbye) return lose_worker(worker, WorkerEvent::kGoodbye, now_ms);
+  (void)workers_.apply(worker, WorkerEvent::kTraffic, counters_.reasons);
+  if (header.type != MessageType::kHeartbeat) {
+    worker.last_progress_ms = now_ms;
+    if (is_current_learner(worker)) learner_.last_progress_ms = now_ms;
+  }
   switch (header.type) {
     case MessageType::kHeartbeat:
       if (const auto beat = decode<Heartbeat>(frame.payload)) on_heartbeat(worker, *beat, now_ms);
@@ -130,8 +146,6 @@ void RunCore::dispatch(Worker& worker, const FrameView& frame, int64_t now_ms) {
     case MessageType::kCheckpointCommitted:
       return with_decoded<CheckpointCommitted>(worker, frame,
                                                [&](auto m) { on_checkpoint(worker, header, m, now_ms); });
-    case MessageType::kGoodbye:
-      return lose_worker(worker, WorkerEvent::kGoodbye, now_ms);
     default:
       ++counters_.bad_frames;
   }
@@ -147,7 +161,6 @@ void RunCore::refuse(const Worker& worker, const FrameHeader& header, RefusalRea
 }
 
 void RunCore::ask_for_hello(const std::string& peer, int64_t now_ms) {
-  ++counters_.unknown_peers;
   auto [it, is_first] = hello_asked_ms_.try_emplace(peer, now_ms);
   if (!is_first && now_ms - it->second < options_.heartbeat_ms / 2) return;
   it->second = now_ms;
@@ -157,8 +170,11 @@ void RunCore::ask_for_hello(const std::string& peer, int64_t now_ms) {
 Actions RunCore::on_tick(int64_t now_ms) {
   if (finished_) return {};
   expire_leases(now_ms);
+  if (finished_) return take_actions();
   bury_silent(now_ms);
+  report_missing(now_ms);
   watch_learner(now_ms);
+  request_final_checkpoint(now_ms);
   if (stopping_) stop_if_saved(now_ms);
   if (hello_asked_ms_.size() > options_.max_workers) hello_asked_ms_.clear();
   schedule(now_ms);
@@ -174,13 +190,6 @@ Actions RunCore::on_stop(int64_t now_ms) {
   }
   stop_if_saved(now_ms);
   return take_actions();
-}
-
-void RunCore::shut_down(int32_t code, const std::string& reason) {
-  for (const auto& [peer, worker] : workers_.all()) {
-    if (worker.state == WorkerState::kLive) send(peer, Shutdown{code, reason});
-  }
-  finished_ = true;
 }
 
 void RunCore::fail_run(ErrorCode code, std::string message) {

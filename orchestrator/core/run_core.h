@@ -23,6 +23,8 @@
 #include <vector>
 
 #include "data/base/status.h"
+#include "orchestrator/core/batch_state.h"
+#include "orchestrator/core/checkpoint_state.h"
 #include "orchestrator/core/gate.h"
 #include "orchestrator/core/group_table.h"
 #include "orchestrator/core/learner_state.h"
@@ -51,9 +53,15 @@ struct RunOptions {
   int64_t retry_backoff_ms = 1000;       // doubling, up to 32 times
   int64_t stop_grace_ms = 120'000;       // for the learner's checkpoint after a stop request
   int64_t final_checkpoint_ms = 10'000;  // after the last step, before a checkpoint is asked for
+  // A learner that has work and shows no progress for so long is declared stuck. > 0.
+  int64_t learner_timeout_ms = 1'800'000;
+  int64_t learner_return_ms = 3'600'000;  // a learner that was lost must be back by then, else the run stops
   // A replayed step must give the journaled bits. false: differences are counted and the journal follows the replay.
   bool strict_replay = true;
   size_t max_workers = 100'000;
+  // Names of processes that somebody starts and restarts. One that has not said Hello for learner_timeout_ms, maybe
+  // because it was stopped while an earlier coordinator ran, is reported by Replace.
+  std::vector<std::string> expected_workers;
   uint64_t archived_before = 0;  // steps below are archived already
 };
 
@@ -70,11 +78,18 @@ struct Append {
 struct StepFinished {  // step_groups() and step_record() of it are there until archived() releases it
   StepId step;
 };
-// The learner starts from a checkpoint whose batches were released: read the journal again and hand GroupSampled and
-// GroupScored of steps [from, to) to reload(), then call reload_done(). Until then its Hello goes unanswered; it
-// repeats it.
+// The learner starts from a checkpoint whose batches were released: hand GroupSampled and GroupScored of steps
+// [from, to) to reload(), from the journal and, for steps before folded_steps(), from the archive; then call
+// reload_done(). Until then its Hello goes unanswered; it repeats it.
 struct Reload {
   StepId from, to;
+};
+// This process (by the name in its Hello) lives without working, or is silent for good. It was fenced and told to exit,
+// which it may be unable to hear: whoever started it should kill it and start it again. Under a supervisor that happens
+// (launch/supervisor_line.h); elsewhere it is only logged.
+struct Replace {
+  std::string worker;
+  std::string reason;
 };
 struct Complete {
   uint64_t steps = 0;
@@ -86,13 +101,7 @@ struct Stopped {  // on request, everything saved
 struct Failed {
   Error error;
 };
-// This process (by the name in its Hello) is there but makes no progress, or is silent: whoever started it should kill
-// it and start it again. Under a supervisor that happens; elsewhere it is only logged.
-struct Replace {
-  std::string worker;
-  std::string reason;
-};
-using Action = std::variant<Send, Append, StepFinished, Reload, Complete, Stopped, Failed, Replace>;
+using Action = std::variant<Send, Append, StepFinished, Reload, Replace, Complete, Stopped, Failed>;
 using Actions = std::vector<Action>;
 
 struct Counters {
@@ -106,18 +115,16 @@ struct Counters {
   uint64_t bad_frames = 0, unknown_peers = 0;
   uint64_t foreign_hellos = 0, foreign_frames = 0;  // claimed or used a role that the sender's key is not for
   uint64_t cancels_sent = 0;
+  uint64_t workers_wedged = 0, workers_missing = 0, learners_stuck = 0;
   uint64_t steps_replayed = 0, replay_mismatches = 0, batches_resent = 0;
+  ReasonCounts reasons;  // of every lifecycle: see lifecycle.h
 };
 
+// A trained step.
 struct StepRecord {
-  Digest batch_digest;
-  Digest weights_digest;
-  double loss = 0;
-  double gate = 0;
-  double accuracy = 0;
-  Digest run_digest;
-  StepTimes times;
-  std::vector<std::pair<std::string, double>> learner_metrics;
+  FoldedStep facts;
+  std::vector<std::pair<std::string, double>> learner_metrics;  // empty for folded steps
+  BatchState batch = BatchState::kTrained;                      // or kReplaying
 };
 
 class RunCore {
@@ -127,7 +134,13 @@ class RunCore {
   // --- recovery
   Status replay(const Record& record);  // kInvalidInput: another configuration or dataset; kCorruption: contradictions
   Actions start(int64_t now_ms);        // after the last record
-  // See Reload; records of other steps are ignored.
+  // What stands for every journal record of steps below released_steps(), and for nothing else; a replay of it and
+  // then of the journal from the first record of step released_steps() on gives this core's state. Journal::retire
+  // writes it. Not before start().
+  std::vector<Record> fold() const;
+  // The step that a record is about; nullopt for facts of the whole run.
+  std::optional<StepId> step_of(const Record& record) const;
+  // See Reload; records of other steps, and groups that are there already, are ignored.
   void reload(StepId from, const Record& record);
   Actions reload_done(StepId from);
 
@@ -144,9 +157,12 @@ class RunCore {
   RunId run_id() const { return run_id_; }
   uint64_t life() const { return life_; }
   uint64_t trained_steps() const { return trained_; }
+  uint64_t released_steps() const { return released_steps_; }  // groups of steps below are not in memory
+  uint64_t folded_steps() const { return folded_steps_; }      // records of steps below may be gone from the journal
   PolicyVersion last_checkpoint() const { return checkpoints_.empty() ? PolicyVersion(0) : checkpoints_.back(); }
   Digest run_digest() const { return run_digest_; }
   const StepRecord& step_record(StepId step) const { return steps_.at(step.value); }
+  uint64_t num_tokens(StepId end) const;  // prompt and completion tokens trained on in steps before `end`
   bool has_groups(StepId step) const;
   std::vector<protocol::BatchGroup> step_groups(StepId step) const;  // scored, batched or trained, and not released
   std::optional<GroupState> group_state(GroupId group) const;        // nullopt: not planned yet, or released
@@ -180,6 +196,12 @@ class RunCore {
   void on_heartbeat(Worker& worker, const protocol::Heartbeat& beat, int64_t now_ms);
   void cancel_if_ended(const Worker& worker, LeaseId lease);
   void lose_worker(Worker& worker, WorkerEvent why, int64_t now_ms);
+  void wedge(Worker& worker, WorkerEvent why, const std::string& reason, int64_t now_ms);
+  void refuse_fenced(Worker& worker, WorkerEvent event, const protocol::FrameHeader& header);
+  int64_t stall_ms(protocol::Role role) const;
+  void expect_back(const std::string& name, int64_t now_ms);
+  void report_missing(int64_t now_ms);
+  Lease end_lease(LeaseId id, LeaseEvent event);
   void return_group(const Lease& lease, int64_t not_before_ms);
   void count_lost_lease(const Lease& lease);
   void expire_leases(int64_t now_ms);
@@ -213,26 +235,41 @@ class RunCore {
   void score(Group& group, protocol::RewardResult result, const std::string& worker, int64_t now_ms);
   int64_t backoff(int tries) const;
 
-  // run_core_learner.cc
+  // run_core_learner.cc: who the learner is, what it serves, when it is stuck
   void on_learner_hello(Worker& worker, const protocol::Hello& hello, int64_t now_ms);
+  void start_learner(Worker& worker, PolicyVersion from);
   bool resume_running(Worker& worker, const protocol::Hello& hello, int64_t now_ms);
   void on_weights_ready(Worker& worker, const protocol::FrameHeader& header, const protocol::WeightsReady& ready,
                         int64_t now_ms);
   bool check_served(const protocol::WeightsReady& ready);
   bool can_sample_from(PolicyVersion newest) const;
+  void watch_learner(int64_t now_ms);
+  void lose_learner(LearnerEvent why, int64_t now_ms);
+  bool is_current_learner(const Worker& worker) const { return worker.peer == learner_.peer; }
+
+  // run_core_steps.cc: steps done, for the first time and again
   void on_step_done(Worker& worker, const protocol::FrameHeader& header, const protocol::StepDone& done,
                     int64_t now_ms);
   bool accept_trained(const protocol::StepDone& done, int64_t now_ms);
   bool accept_replayed(const protocol::StepDone& done);
+  void record_trained(const protocol::StepDone& done, const StepTimes& times);
+  void follow_replay(uint64_t step, const protocol::StepDone& done);
+  double step_accuracy(StepId step) const;
+  uint64_t step_tokens(StepId step) const;
+  Digest chain(const Digest& before, const FoldedStep& step) const;
+  BatchState& batch_state(StepId step);
+
+  // run_core_end.cc: checkpoints, what may be forgotten, the end of the run
   void on_checkpoint(Worker& worker, const protocol::FrameHeader& header,
                      const protocol::CheckpointCommitted& committed, int64_t now_ms);
-  void watch_learner(int64_t now_ms);
-  void lose_learner(int64_t now_ms);
+  void add_checkpoint(PolicyVersion version);
   void request_checkpoint(const std::string& reason, int64_t now_ms);
-  bool is_current_learner(const Worker& worker) const { return worker.peer == learner_.peer; }
+  void request_final_checkpoint(int64_t now_ms);
   void complete_if_done();
   void stop_if_saved(int64_t now_ms);
   void shut_down(int32_t code, const std::string& reason);
+  void release();
+  uint64_t release_floor() const;
 
   // run_core_replay.cc
   Status replay_record(const RunCreated& record);
@@ -245,21 +282,15 @@ class RunCore {
   Status replay_record(const StepTrained& record);
   Status replay_record(const CheckpointSaved& record);
   Status replay_record(const RunComplete& record);
+  Status replay_record(const StepsFolded& record);
   Group& ensure_group(GroupId id);
-
-  // shared
-  void record_trained(const protocol::StepDone& done, const StepTimes& times);
-  double step_accuracy(StepId step) const;
-  Digest chain(const Digest& before, const protocol::StepDone& done) const;
-  void release();
-  uint64_t release_floor() const;
 
   struct StepProgress {  // of steps not yet trained
     std::optional<double> gate;
     std::optional<Digest> batch_digest;
     int64_t first_rollout_ms = -1, last_sampled_ms = -1, first_reward_ms = -1, last_scored_ms = -1;
     int64_t batch_sent_ms = -1, idle_since_ms = -1;
-    uint32_t scored = 0;
+    BatchState batch = BatchState::kCollecting;
   };
 
   const RunOptions options_;
@@ -278,19 +309,23 @@ class RunCore {
   bool created_ = false, started_ = false, finished_ = false, stopping_ = false;
   bool complete_recorded_ = false;
   int64_t stop_deadline_ms_ = 0;
+  CheckpointState checkpoint_ = CheckpointState::kSaved;
   int64_t checkpoint_requested_ms_ = -1;
+  int64_t learner_lost_ms_ = -1;  // since when there is none; -1: there was none in this life yet, or there is one
   int64_t last_step_done_ms_ = 0;
   std::optional<Digest> initial_weights_;
   uint64_t trained_ = 0;
   uint64_t planned_steps_ = 0;   // groups of steps below are in the table (or released)
   uint64_t released_steps_ = 0;  // groups of steps below are not kept
+  uint64_t folded_steps_ = 0;    // of the fold that the replay began with
   uint64_t archived_before_ = 0;
   std::vector<StepRecord> steps_;  // of trained steps
   std::map<uint64_t, StepProgress> progress_;
   std::vector<PolicyVersion> checkpoints_;  // the newest two, ascending
   Digest run_digest_;
   uint64_t next_seq_ = 1;
-  std::map<std::string, int64_t> hello_asked_ms_;  // by unknown peer
+  std::map<std::string, int64_t> hello_asked_ms_;    // by unknown peer
+  std::map<std::string, int64_t> missing_since_ms_;  // of expected_workers, by name
 };
 
 // H_0 of the run digest's chain.

@@ -1,6 +1,5 @@
-// RunCore: the learner. Where it starts, what it announces, steps it finishes, checkpoints, the end of the run.
+// RunCore: the learner. Where it starts, what it announces, when it is stuck or lost.
 #include <algorithm>
-#include <bit>
 
 #include "data/base/check.h"
 #include "orchestrator/core/run_core_send.h"
@@ -15,6 +14,7 @@ void RunCore::on_learner_hello(Worker& worker, const Hello& hello, int64_t now_m
     return;
   }
   learner_.peer = worker.peer;
+  learner_.last_progress_ms = now_ms;
   learner_.weights_endpoint = hello.weights_endpoint;
   learner_.served_seq = 0;
   if (!hello.served.empty()) {
@@ -29,6 +29,8 @@ void RunCore::on_learner_hello(Worker& worker, const Hello& hello, int64_t now_m
   }
   if (!best) {
     ++counters_.hellos_rejected;
+    learner_.peer.clear();
+    expect_back(worker.name, now_ms);
     send(worker.peer, Reject{RejectCode::kBadHello,
                              fmt::format("{} offers no version to start from up to {}, the newest that the journal "
                                          "knows: it must offer at least 0, the initial model",
@@ -40,9 +42,14 @@ void RunCore::on_learner_hello(Worker& worker, const Hello& hello, int64_t now_m
     actions_.push_back(Reload{StepId(best->value), StepId(released_steps_)});
     return;
   }
-  learner_.resume_version = *best;
-  learner_.apply(LearnerEvent::kHelloFresh);
-  welcome(worker, *best);
+  start_learner(worker, *best);
+}
+
+void RunCore::start_learner(Worker& worker, PolicyVersion from) {
+  learner_.resume_version = from;
+  learner_lost_ms_ = -1;
+  must_advance<LearnerLifecycle>(learner_.state, LearnerEvent::kHelloFresh, counters_.reasons);
+  welcome(worker, from);
 }
 
 // The learner runs already and the coordinator is the one that restarted (or took it for dead).
@@ -55,8 +62,8 @@ bool RunCore::resume_running(Worker& worker, const Hello& hello, int64_t now_ms)
     refuse(
         worker, FrameHeader{}, RefusalReason::kStaleEpoch,
         fmt::format("the learner is at version {}, the journal at {}: restart it from a checkpoint", newest, trained_));
-    workers_.apply(worker, WorkerEvent::kReplaced);
     learner_.peer.clear();
+    lose_worker(worker, WorkerEvent::kReplaced, now_ms);  // should it not exit, it is reported as missing
     return false;
   }
   if (!check_served(WeightsReady{hello.served})) return false;
@@ -70,7 +77,11 @@ bool RunCore::resume_running(Worker& worker, const Hello& hello, int64_t now_ms)
     learner_.lease = leases_.next_id();
     learner_.batch_sent_ms = now_ms;
   }
-  learner_.apply(newest.value > trained_ ? LearnerEvent::kHelloAhead : LearnerEvent::kHelloRunning);
+  learner_lost_ms_ = -1;
+  const bool is_ahead = newest.value > trained_;
+  if (is_ahead) must_advance<BatchLifecycle>(batch_state(StepId(trained_)), BatchEvent::kSend, counters_.reasons);
+  must_advance<LearnerLifecycle>(learner_.state, is_ahead ? LearnerEvent::kHelloAhead : LearnerEvent::kHelloRunning,
+                                 counters_.reasons);
   if (stopping_) request_checkpoint("the run was asked to stop", now_ms);
   return true;
 }
@@ -89,13 +100,13 @@ bool RunCore::check_served(const WeightsReady& ready) {
                              digest.short_hex(), initial_weights_->short_hex()));
         return false;
       }
-    } else if (version.value <= trained_ && steps_[version.value - 1].weights_digest != digest) {
+    } else if (version.value <= trained_ && steps_[version.value - 1].facts.weights_digest != digest) {
       ++counters_.replay_mismatches;
       if (!options_.strict_replay) continue;
       fail_run(ErrorCode::kCorruption,
                fmt::format("the learner serves version {} with digest {}, the journal has {}: its checkpoint is not of "
                            "this run, or the machine computes other bits (strict_replay off accepts that)",
-                           version, digest.short_hex(), steps_[version.value - 1].weights_digest.short_hex()));
+                           version, digest.short_hex(), steps_[version.value - 1].facts.weights_digest.short_hex()));
       return false;
     }
   }
@@ -113,7 +124,10 @@ void RunCore::on_weights_ready(Worker& worker, const FrameHeader& header, const 
   learner_.served_seq = header.seq;
   learner_.served.clear();
   for (const auto& [version, digest] : ready.served) learner_.served[version] = digest;
-  if (learner_.state != LearnerState::kLoading) return;
+  if (learner_.state != LearnerState::kLoading) {
+    (void)advance<LearnerLifecycle>(learner_.state, LearnerEvent::kWeightsReady, counters_.reasons);
+    return;
+  }
   const PolicyVersion newest = learner_.served.rbegin()->first;
   if (newest.value > trained_ || newest.value < released_steps_ || !can_sample_from(newest)) {
     refuse(
@@ -124,13 +138,14 @@ void RunCore::on_weights_ready(Worker& worker, const FrameHeader& header, const 
     lose_worker(worker, WorkerEvent::kReplaced, now_ms);
     return;
   }
+  if (!advance<LearnerLifecycle>(learner_.state, LearnerEvent::kWeightsReady, counters_.reasons)) return;
   learner_.next_step = StepId(newest.value);
   learner_.idle_since_ms = now_ms;
-  learner_.apply(LearnerEvent::kWeightsReady);
   // A learner that stands at the end has a checkpoint of it: it started from there.
   if (newest.value == options_.plan.total_steps && last_checkpoint() < newest) {
-    checkpoints_.push_back(newest);
+    if (!advance<CheckpointLifecycle>(checkpoint_, CheckpointEvent::kCommitNewest, counters_.reasons)) return;
     append(CheckpointSaved{newest, ""});
+    add_checkpoint(newest);
   }
   if (stopping_) request_checkpoint("the run was asked to stop", now_ms);
 }
@@ -143,210 +158,39 @@ bool RunCore::can_sample_from(PolicyVersion newest) const {
   });
 }
 
-void RunCore::on_step_done(Worker& worker, const FrameHeader& header, const StepDone& done, int64_t now_ms) {
-  if (!is_current_learner(worker)) {
-    refuse(worker, header, RefusalReason::kStaleEpoch, "another learner runs");
-    return;
-  }
-  if (done.step.value > trained_ || done.new_version.value != done.step.value + 1) {
-    refuse(worker, header, RefusalReason::kOutOfOrder,
-           fmt::format("step {} done while step {} is next", done.step, trained_));
-    return;
-  }
-  const bool is_next = done.step == learner_.next_step &&
-                       (learner_.state == LearnerState::kTraining || learner_.state == LearnerState::kIdle);
-  if (done.step.value == trained_ ? !accept_trained(done, now_ms) : !accept_replayed(done)) {
-    if (!finished_) refuse(worker, header, RefusalReason::kOutOfOrder, "no such batch was sent");
-    return;
-  }
-  acknowledge(worker, header);
-  if (!is_next) return;
-  learner_.apply(LearnerEvent::kStepDone);
-  learner_.next_step = StepId(done.step.value + 1);
-  learner_.idle_since_ms = now_ms;
-}
-
-bool RunCore::accept_trained(const StepDone& done, int64_t now_ms) {
-  const auto found = progress_.find(done.step.value);
-  if (found == progress_.end() || found->second.batch_digest != done.batch_digest) return false;
-  const StepProgress& progress = found->second;
-  const auto seconds = [](int64_t from_ms, int64_t to_ms) {
-    return from_ms < 0 || to_ms < from_ms ? 0.0 : static_cast<double>(to_ms - from_ms) / 1000;
-  };
-  StepTimes times;
-  times.rollout = seconds(progress.first_rollout_ms, progress.last_sampled_ms);
-  times.reward = seconds(progress.first_reward_ms, progress.last_scored_ms);
-  times.train = seconds(progress.batch_sent_ms, now_ms);
-  times.wait = seconds(progress.idle_since_ms, progress.batch_sent_ms);
-  times.step = seconds(last_step_done_ms_, now_ms);
-  last_step_done_ms_ = now_ms;
-  append(StepTrained{done, chain(run_digest_, done), times});
-  record_trained(done, times);
-  actions_.push_back(StepFinished{done.step});
-  return true;
-}
-
-// Bookkeeping of a step's end, when it happens and when the journal is replayed.
-void RunCore::record_trained(const StepDone& done, const StepTimes& times) {
-  const StepProgress& progress = progress_.at(done.step.value);
-  StepRecord record;
-  record.batch_digest = done.batch_digest;
-  record.weights_digest = done.weights_digest;
-  record.loss = done.loss;
-  record.gate = progress.gate.value_or(0);
-  record.accuracy = step_accuracy(done.step);
-  record.run_digest = run_digest_ = chain(run_digest_, done);
-  record.times = times;
-  record.learner_metrics = done.metrics;
-  gate_.observe(done.step, record.accuracy);
-  steps_.push_back(std::move(record));
-  for (uint32_t slot = 0; slot < options_.plan.prompts_per_step; ++slot) {
-    groups_.apply(*groups_.find(plan_.group(done.step, slot)), GroupEvent::kTrain);
-  }
-  progress_.erase(done.step.value);
-  trained_ = done.step.value + 1;
-}
-
-// Mean R_o over the step's responses that were scored; a step without any keeps the accuracy before it.
-double RunCore::step_accuracy(StepId step) const {
-  double sum = 0;
-  uint64_t count = 0;
-  for (uint32_t slot = 0; slot < options_.plan.prompts_per_step; ++slot) {
-    for (const ResponseScore& score : groups_.find(plan_.group(step, slot))->reward->responses) {
-      if (!score.scored) continue;
-      sum += score.accuracy;
-      ++count;
-    }
-  }
-  if (count > 0) return sum / static_cast<double>(count);
-  return steps_.empty() ? 0 : steps_.back().accuracy;
-}
-
-Digest RunCore::chain(const Digest& before, const StepDone& done) const {
-  return chain_run_digest(before, done.batch_digest, done.loss, done.weights_digest);
-}
-
-// A step that was trained before, again after the learner resumed: it must give the journaled bits.
-bool RunCore::accept_replayed(const StepDone& done) {
-  StepRecord& record = steps_[done.step.value];
-  if (done.batch_digest != record.batch_digest) return false;
-  ++counters_.steps_replayed;
-  const bool same_bits = done.weights_digest == record.weights_digest &&
-                         std::bit_cast<uint64_t>(done.loss) == std::bit_cast<uint64_t>(record.loss);
-  if (same_bits) return true;
-  ++counters_.replay_mismatches;
-  if (options_.strict_replay) {
-    fail_run(ErrorCode::kCorruption,
-             fmt::format("replaying step {} gave weights {} and loss {}, the journal has {} and {}: another machine, "
-                         "build or number of learner ranks computes other bits (strict_replay off accepts that)",
-                         done.step, done.weights_digest.short_hex(), done.loss, record.weights_digest.short_hex(),
-                         record.loss));
-    return false;
-  }
-  // The journal follows: this step and, as each is replayed, those after it.
-  const Digest before =
-      done.step.value == 0 ? initial_run_digest(options_.plan) : steps_[done.step.value - 1].run_digest;
-  record.weights_digest = done.weights_digest;
-  record.loss = done.loss;
-  record.run_digest = chain(before, done);
-  for (uint64_t later = done.step.value + 1; later < trained_; ++later) {
-    StepDone kept;
-    kept.batch_digest = steps_[later].batch_digest;
-    kept.loss = steps_[later].loss;
-    kept.weights_digest = steps_[later].weights_digest;
-    steps_[later].run_digest = chain(steps_[later - 1].run_digest, kept);
-  }
-  run_digest_ = steps_.back().run_digest;
-  append(StepTrained{done, record.run_digest, record.times});
-  return true;
-}
-
-void RunCore::on_checkpoint(Worker& worker, const FrameHeader& header, const CheckpointCommitted& committed,
-                            int64_t now_ms) {
-  if (!is_current_learner(worker)) {
-    refuse(worker, header, RefusalReason::kStaleEpoch, "another learner runs");
-    return;
-  }
-  if (committed.version.value > trained_) {
-    // Its StepDone is still on the way; the learner sends both again.
-    return;
-  }
-  if (checkpoints_.empty() || committed.version > checkpoints_.back()) {
-    append(CheckpointSaved{committed.version, committed.path});
-    checkpoints_.push_back(committed.version);
-    if (checkpoints_.size() > 2) checkpoints_.erase(checkpoints_.begin());
-    release();
-  }
-  acknowledge(worker, header);
-  if (stopping_) stop_if_saved(now_ms);
-}
-
-void RunCore::request_checkpoint(const std::string& reason, int64_t now_ms) {
-  checkpoint_requested_ms_ = now_ms;
-  send(learner_.peer, CheckpointRequest{reason});
-}
-
-// Asks again for what may have been lost on the way.
+// The learner group stands still: a rank was stopped, or a collective waits for one that will not come. Its heartbeats
+// prove nothing, rank 0 sends them from a thread of its own.
 void RunCore::watch_learner(int64_t now_ms) {
-  if (learner_.state != LearnerState::kIdle) return;
-  const bool at_the_end = trained_ == options_.plan.total_steps && last_checkpoint().value < trained_;
-  if (!at_the_end && !stopping_) return;
-  const int64_t last_ms = std::max(checkpoint_requested_ms_, at_the_end ? last_step_done_ms_ : int64_t{-1});
-  if (now_ms - last_ms < options_.final_checkpoint_ms) return;
-  request_checkpoint(stopping_ ? "the run was asked to stop" : "the run is complete", now_ms);
+  if (learner_.state == LearnerState::kAbsent) {
+    if (learner_lost_ms_ < 0 || stopping_ || now_ms - learner_lost_ms_ < options_.learner_return_ms) return;
+    return fail_run(ErrorCode::kUnavailable,
+                    fmt::format("the learner was lost and none came back within {} s: look at the learner's log, then "
+                                "run the same command again; it goes on from the newest checkpoint",
+                                options_.learner_return_ms / 1000));
+  }
+  const bool has_work = learner_.state != LearnerState::kIdle || checkpoint_ == CheckpointState::kRequested;
+  if (!has_work || now_ms - learner_.last_progress_ms < options_.learner_timeout_ms) return;
+  Worker* worker = workers_.find(learner_.peer);
+  PROSODIA_CHECK(worker != nullptr && worker->state == WorkerState::kLive, "the current learner {}", learner_.peer);
+  wedge(
+      *worker, WorkerEvent::kStuck,
+      fmt::format("the learner group made no progress for {} s while it was {}: a rank stopped, or a collective waits "
+                  "for one",
+                  options_.learner_timeout_ms / 1000, name_of<LearnerLifecycle>(learner_.state)),
+      now_ms);
 }
 
-void RunCore::lose_learner(int64_t now_ms) {
+void RunCore::lose_learner(LearnerEvent why, int64_t now_ms) {
   if (learner_.state == LearnerState::kAbsent) return;
-  learner_.apply(LearnerEvent::kLost);
+  if (learner_.state == LearnerState::kTraining) {
+    must_advance<BatchLifecycle>(batch_state(learner_.next_step), BatchEvent::kLearnerLost, counters_.reasons);
+  }
+  must_advance<LearnerLifecycle>(learner_.state, why, counters_.reasons);
+  must_advance<CheckpointLifecycle>(checkpoint_, CheckpointEvent::kLearnerLost, counters_.reasons);
   learner_.served.clear();
   learner_.peer.clear();
+  learner_lost_ms_ = now_ms;
   if (stopping_) stop_if_saved(now_ms);
-}
-
-void RunCore::complete_if_done() {
-  if (finished_ || trained_ < options_.plan.total_steps || last_checkpoint().value < trained_) return;
-  append(RunComplete{trained_, run_digest_});
-  complete_recorded_ = true;
-  shut_down(0, "the run is complete");
-  actions_.push_back(Complete{trained_, run_digest_});
-}
-
-// A stop waits for the learner's checkpoint of the version it has, for a grace period.
-void RunCore::stop_if_saved(int64_t now_ms) {
-  if (finished_) return;
-  const bool saved = learner_.state == LearnerState::kIdle && learner_.next_step.value <= last_checkpoint().value;
-  const bool nobody = learner_.state == LearnerState::kAbsent;
-  if (!saved && !nobody && now_ms < stop_deadline_ms_) return;
-  const std::string detail = fmt::format(
-      "stopped after {} steps; the newest checkpoint is of version {}, the journal has the rest. Rerun the "
-      "same command to go on",
-      trained_, last_checkpoint());
-  shut_down(exit_code(ErrorCode::kInterrupted), "the run was asked to stop");
-  actions_.push_back(Stopped{detail});
-}
-
-void RunCore::archived(StepId end) {
-  archived_before_ = std::max(archived_before_, end.value);
-  release();
-}
-
-// Trained groups are kept for replays from the last checkpoint but one, and until they are archived.
-uint64_t RunCore::release_floor() const {
-  const uint64_t replayable = checkpoints_.size() < 2 ? 0 : checkpoints_.front().value;
-  uint64_t in_use = trained_;
-  if (learner_.state == LearnerState::kLoading) in_use = learner_.resume_version.value;
-  if (learner_.state == LearnerState::kIdle || learner_.state == LearnerState::kTraining) {
-    in_use = learner_.next_step.value;
-  }
-  return std::min({replayable, archived_before_, trained_, in_use});
-}
-
-void RunCore::release() {
-  const uint64_t floor = release_floor();
-  if (floor <= released_steps_) return;
-  groups_.erase_before(plan_.group(StepId(floor), 0));
-  released_steps_ = floor;
 }
 
 }  // namespace prosodia::core

@@ -67,9 +67,7 @@ void RunCore::close_lease(LeaseKind kind, GroupId group, LeaseId by, LeaseEvent 
   const Lease* active = leases_.active_for(kind, group);
   if (active == nullptr) return;
   const bool is_own = active->id == by;
-  if (!is_own) ++counters_.leases_superseded;
-  const Lease ended = leases_.end(active->id, is_own ? event : LeaseEvent::kOvertaken);
-  if (Worker* worker = workers_.find(ended.peer)) workers_.remove_lease(*worker, ended.id);
+  (void)end_lease(active->id, is_own ? event : LeaseEvent::kOvertaken);
 }
 
 std::string RunCore::flaw(const Group& group, const RolloutResult& result) const {
@@ -105,7 +103,7 @@ void RunCore::on_rollout(Worker& worker, const FrameHeader& header, RolloutResul
     return;
   }
   close_lease(LeaseKind::kRollout, group->id, header.lease_id, LeaseEvent::kResult);
-  groups_.apply(*group, GroupEvent::kRolloutResult);
+  groups_.apply(*group, GroupEvent::kRolloutResult, counters_.reasons);
   group->failed_on.clear();
   group->lost_leases = 0;
   group->not_before_ms = now_ms;
@@ -156,7 +154,7 @@ void RunCore::on_reward(Worker& worker, const FrameHeader& header, RewardResult 
 }
 
 void RunCore::score(Group& group, RewardResult result, const std::string& worker, int64_t now_ms) {
-  groups_.apply(group, GroupEvent::kRewardResult);
+  groups_.apply(group, GroupEvent::kRewardResult, counters_.reasons);
   group.best_reward.reset();
   group.reward = result;
   progress_[plan_.step_of(group.id).value].last_scored_ms = now_ms;
@@ -191,7 +189,7 @@ int64_t RunCore::backoff(int tries) const { return options_.retry_backoff_ms << 
 void RunCore::fail_rollout(Group& group, const Worker& worker, ErrorCode code, const std::string& why, int64_t now_ms) {
   const Lease* lease = leases_.active_for(LeaseKind::kRollout, group.id);
   close_lease(LeaseKind::kRollout, group.id, lease->id, LeaseEvent::kFailure);
-  groups_.apply(group, GroupEvent::kRolloutLost);
+  groups_.apply(group, GroupEvent::kRolloutLost, counters_.reasons);
   group.failed_on.insert(worker.name);
   group.last_failure = why;
   group.not_before_ms = now_ms + backoff(++group.rollout_tries);
@@ -211,7 +209,7 @@ void RunCore::fail_rollout(Group& group, const Worker& worker, ErrorCode code, c
 void RunCore::fail_reward(Group& group, const Worker& worker, const std::string& why, int64_t now_ms) {
   const Lease* lease = leases_.active_for(LeaseKind::kReward, group.id);
   close_lease(LeaseKind::kReward, group.id, lease->id, LeaseEvent::kFailure);
-  groups_.apply(group, GroupEvent::kRewardLost);
+  groups_.apply(group, GroupEvent::kRewardLost, counters_.reasons);
   group.failed_on.insert(worker.name);
   group.last_failure = why;
   group.not_before_ms = now_ms + backoff(++group.reward_tries);

@@ -61,8 +61,9 @@ bool RunCore::grant_rollout(Group& group, int64_t now_ms) {
   decide_gate(step);
   const PolicyVersion version = plan_.version_of(step);
   const Lease& lease = leases_.grant(LeaseKind::kRollout, group.id, worker->peer, now_ms, options_.rollout_lease_ms);
+  if (worker->leases.empty()) worker->last_progress_ms = now_ms;  // it had nothing to do
   workers_.add_lease(*worker, lease.id);
-  groups_.apply(group, GroupEvent::kGrantRollout);
+  groups_.apply(group, GroupEvent::kGrantRollout, counters_.reasons);
   StepProgress& progress = progress_[step.value];
   if (progress.first_rollout_ms < 0) progress.first_rollout_ms = now_ms;
   TaskRollout task;
@@ -103,8 +104,9 @@ bool RunCore::grant_reward(Group& group, int64_t now_ms) {
   if (worker == nullptr) return false;
   const StepId step = plan_.step_of(group.id);
   const Lease& lease = leases_.grant(LeaseKind::kReward, group.id, worker->peer, now_ms, options_.reward_lease_ms);
+  if (worker->leases.empty()) worker->last_progress_ms = now_ms;  // it had nothing to do
   workers_.add_lease(*worker, lease.id);
-  groups_.apply(group, GroupEvent::kGrantReward);
+  groups_.apply(group, GroupEvent::kGrantReward, counters_.reasons);
   TaskReward task;
   task.group_id = group.id;
   task.step = step;
@@ -156,16 +158,19 @@ void RunCore::send_batch(int64_t now_ms) {
     if (!progress.batch_digest) {
       progress.batch_digest = digest_of(step_groups(step));
       append(StepBatched{step, *progress.batch_digest});
+      must_advance<BatchLifecycle>(progress.batch, BatchEvent::kComplete, counters_.reasons);
       for (uint32_t slot = 0; slot < options_.plan.prompts_per_step; ++slot) {
-        groups_.apply(*groups_.find(plan_.group(step, slot)), GroupEvent::kBatch);
+        groups_.apply(*groups_.find(plan_.group(step, slot)), GroupEvent::kBatch, counters_.reasons);
       }
     }
     progress.batch_sent_ms = now_ms;
     progress.idle_since_ms = learner_.idle_since_ms;
   }
   learner_.lease = leases_.next_id();
-  learner_.batch_sent_ms = now_ms;
-  learner_.apply(LearnerEvent::kBatchSent);
+  learner_.batch_sent_ms = learner_.last_progress_ms = now_ms;
+  learner_.progress = 0;
+  must_advance<LearnerLifecycle>(learner_.state, LearnerEvent::kBatchSent, counters_.reasons);
+  must_advance<BatchLifecycle>(batch_state(step), BatchEvent::kSend, counters_.reasons);
   send_batch_frame(step);
 }
 
@@ -173,7 +178,7 @@ void RunCore::send_batch_frame(StepId step) {
   StepBatch batch;
   batch.step = step;
   batch.replay = step.value < trained_;
-  batch.batch_digest = batch.replay ? steps_[step.value].batch_digest : *progress_.at(step.value).batch_digest;
+  batch.batch_digest = batch.replay ? steps_[step.value].facts.batch_digest : *progress_.at(step.value).batch_digest;
   batch.groups = step_groups(step);
   send(learner_.peer, batch, learner_.lease);
 }

@@ -62,19 +62,31 @@ void RunCore::on_hello(const std::string& peer, const FrameView& frame, int64_t 
     send(peer, *reject);
     return;
   }
-  if (Worker* known = workers_.find(peer)) {
-    if (known->state == WorkerState::kFenced) {
-      refuse(*known, frame.header, RefusalReason::kStaleEpoch, fmt::format("a newer process runs as {}", known->name));
-      return;
-    }
+  Worker* known = workers_.find(peer);
+  if (known != nullptr && (known->state == WorkerState::kWedged || known->state == WorkerState::kFenced)) {
+    return refuse_fenced(*known, WorkerEvent::kHello, frame.header);
   }
   replace_namesake(*hello, peer);
   hello_asked_ms_.erase(peer);
-  Worker& worker = workers_.hello(peer, *hello, frame.header.sender_epoch, now_ms);
+  missing_since_ms_.erase(hello->name);
+  Worker& worker = *workers_.hello(peer, *hello, frame.header.sender_epoch, now_ms, counters_.reasons);
   if (worker.role == Role::kLearner) {
     on_learner_hello(worker, *hello, now_ms);
   } else {
     welcome(worker, PolicyVersion(0));
+  }
+}
+
+// A frame of a process that is not live any more. Dead and gone ones may come back, the others must exit.
+void RunCore::refuse_fenced(Worker& worker, WorkerEvent event, const FrameHeader& header) {
+  PROSODIA_CHECK(!workers_.apply(worker, event, counters_.reasons), "{} is {}", worker.peer,
+                 name_of<WorkerLifecycle>(worker.state));
+  if (worker.state == WorkerState::kFenced) {
+    refuse(worker, header, RefusalReason::kStaleEpoch, fmt::format("a newer process runs as {}", worker.name));
+  } else if (worker.state == WorkerState::kWedged) {
+    refuse(worker, header, RefusalReason::kStaleEpoch,
+           fmt::format("{} made no progress for {} s and was fenced: end this process, a new one may take its place",
+                       worker.name, stall_ms(worker.role) / 1000));
   }
 }
 
@@ -85,7 +97,7 @@ void RunCore::replace_namesake(const Hello& hello, const std::string& peer) {
     old = workers_.find(learner_.peer);
   }
   if (old == nullptr || old->peer == peer) return;
-  if (old->state != WorkerState::kLive && old->state != WorkerState::kDead) return;
+  if (find_transition<WorkerLifecycle>(old->state, WorkerEvent::kReplaced) == nullptr) return;
   ++counters_.workers_fenced;
   lose_worker(*old, WorkerEvent::kReplaced, old->last_heard_ms);
 }
@@ -111,22 +123,27 @@ void RunCore::on_heartbeat(Worker& worker, const Heartbeat& beat, int64_t now_ms
       continue;
     }
     const int64_t duration = active->kind == LeaseKind::kRollout ? options_.rollout_lease_ms : options_.reward_lease_ms;
-    leases_.progress(lease, progress, now_ms, duration);
+    if (leases_.progress(lease, progress, now_ms, duration)) worker.last_progress_ms = now_ms;
   }
   const int64_t old_enough_ms = now_ms - int64_t{options_.missed_heartbeats} * options_.heartbeat_ms;
   const std::set<LeaseId> granted = worker.leases;  // the loop changes worker.leases
   for (LeaseId id : granted) {
     const Lease* lease = leases_.active(id);
     if (held.contains(id) || lease->granted_ms > old_enough_ms) continue;
-    ++counters_.leases_lost[static_cast<size_t>(lease->kind)];
-    const Lease ended = leases_.end(id, LeaseEvent::kNotHeld);
+    const Lease ended = end_lease(id, LeaseEvent::kNotHeld);
     workers_.remove_lease(worker, id);
     return_group(ended, now_ms);
     count_lost_lease(ended);
   }
-  if (is_current_learner(worker) && learner_.state == LearnerState::kTraining && !held.contains(learner_.lease) &&
-      learner_.batch_sent_ms <= old_enough_ms) {
+  if (!is_current_learner(worker) || learner_.state != LearnerState::kTraining) return;
+  for (const auto& [lease, progress] : beat.leases) {
+    if (lease != learner_.lease || progress <= learner_.progress) continue;
+    learner_.progress = progress;
+    learner_.last_progress_ms = worker.last_progress_ms = now_ms;
+  }
+  if (!held.contains(learner_.lease) && learner_.batch_sent_ms <= old_enough_ms) {
     ++counters_.batches_resent;
+    must_advance<BatchLifecycle>(batch_state(learner_.next_step), BatchEvent::kResend, counters_.reasons);
     learner_.batch_sent_ms = now_ms;
     send_batch_frame(learner_.next_step);
   }
@@ -142,24 +159,52 @@ void RunCore::cancel_if_ended(const Worker& worker, LeaseId lease) {
   send(worker.peer, CancelLease{}, lease);
 }
 
+// Ends the lease and counts it by kind.
+Lease RunCore::end_lease(LeaseId id, LeaseEvent event) {
+  const Lease lease = leases_.end(id, event, counters_.reasons);
+  const auto kind = static_cast<size_t>(lease.kind);
+  counters_.leases_expired[kind] += event == LeaseEvent::kDeadline;
+  counters_.leases_lost[kind] += event == LeaseEvent::kNotHeld;
+  counters_.leases_revoked[kind] += event == LeaseEvent::kWorkerLost;
+  counters_.leases_superseded += event == LeaseEvent::kOvertaken;
+  if (Worker* worker = workers_.find(lease.peer)) workers_.remove_lease(*worker, id);
+  return lease;
+}
+
 void RunCore::lose_worker(Worker& worker, WorkerEvent why, int64_t now_ms) {
-  if (!workers_.apply(worker, why)) return;
+  if (!workers_.apply(worker, why, counters_.reasons)) return;
+  expect_back(worker.name, now_ms);
   const std::set<LeaseId> granted = worker.leases;
   for (LeaseId id : granted) {
-    const Lease lease = leases_.end(id, LeaseEvent::kWorkerLost);
-    ++counters_.leases_revoked[static_cast<size_t>(lease.kind)];
-    workers_.remove_lease(worker, id);
+    const Lease lease = end_lease(id, LeaseEvent::kWorkerLost);
     return_group(lease, now_ms);
     count_lost_lease(lease);
   }
-  if (is_current_learner(worker)) lose_learner(now_ms);
+  if (!is_current_learner(worker)) return;
+  lose_learner(why == WorkerEvent::kStuck ? LearnerEvent::kStuck : LearnerEvent::kLost, now_ms);
+}
+
+// Without progress for so long, a process that has work is wedged.
+int64_t RunCore::stall_ms(Role role) const {
+  if (role == Role::kLearner) return options_.learner_timeout_ms;
+  return role == Role::kRollout ? options_.rollout_lease_ms : options_.reward_lease_ms;
+}
+
+// The process is asked to exit, which it may be unable to hear, and whoever started it is asked to end it.
+void RunCore::wedge(Worker& worker, WorkerEvent why, const std::string& reason, int64_t now_ms) {
+  ++counters_.workers_wedged;
+  counters_.learners_stuck += is_current_learner(worker);
+  send(worker.peer, Shutdown{exit_code(ErrorCode::kUnavailable), reason});
+  actions_.push_back(Replace{worker.name, reason});
+  lose_worker(worker, why, now_ms);
 }
 
 // A lease ended without a result: the group waits for another worker.
 void RunCore::return_group(const Lease& lease, int64_t not_before_ms) {
   Group* group = groups_.find(lease.group);
   PROSODIA_CHECK(group != nullptr, "lease {} of the unknown group {}", lease.id, lease.group);
-  groups_.apply(*group, lease.kind == LeaseKind::kRollout ? GroupEvent::kRolloutLost : GroupEvent::kRewardLost);
+  groups_.apply(*group, lease.kind == LeaseKind::kRollout ? GroupEvent::kRolloutLost : GroupEvent::kRewardLost,
+                counters_.reasons);
   group->not_before_ms = not_before_ms;
 }
 
@@ -178,11 +223,18 @@ void RunCore::count_lost_lease(const Lease& lease) {
 
 void RunCore::expire_leases(int64_t now_ms) {
   for (LeaseId id : leases_.overdue(now_ms)) {
-    const Lease lease = leases_.end(id, LeaseEvent::kDeadline);
-    ++counters_.leases_expired[static_cast<size_t>(lease.kind)];
-    if (Worker* worker = workers_.find(lease.peer)) workers_.remove_lease(*worker, id);
+    if (leases_.active(id) == nullptr) continue;  // its worker was wedged by the one before
+    const Lease lease = end_lease(id, LeaseEvent::kDeadline);
     return_group(lease, now_ms);
     count_lost_lease(lease);
+    Worker* worker = workers_.find(lease.peer);
+    if (worker == nullptr || worker->state != WorkerState::kLive) continue;
+    // A lease that waited behind another one may expire while the worker is busy; it is wedged when nothing moved.
+    if (now_ms - worker->last_progress_ms < stall_ms(worker->role)) continue;
+    wedge(*worker, WorkerEvent::kStuck,
+          fmt::format("{} sends heartbeats but made no progress on group {} for {} s", worker->name, lease.group,
+                      stall_ms(worker->role) / 1000),
+          now_ms);
   }
 }
 
@@ -190,11 +242,33 @@ void RunCore::bury_silent(int64_t now_ms) {
   const int64_t period_ms = options_.heartbeat_ms;
   const int64_t silent_since_ms = now_ms - period_ms * options_.missed_heartbeats;
   for (auto& [peer, worker] : workers_.all()) {
-    if (worker.state != WorkerState::kLive || worker.last_heard_ms > silent_since_ms) continue;
-    ++counters_.workers_lost;
-    lose_worker(worker, WorkerEvent::kSilence, now_ms);
+    if (worker.state == WorkerState::kLive && worker.last_heard_ms <= silent_since_ms) {
+      ++counters_.workers_lost;
+      lose_worker(worker, WorkerEvent::kSilence, now_ms);
+    } else if (worker.state == WorkerState::kDead && now_ms - worker.last_heard_ms >= stall_ms(worker.role)) {
+      wedge(worker, WorkerEvent::kOverdue,
+            fmt::format("{} was not heard of for {} s and nothing took its place", worker.name,
+                        stall_ms(worker.role) / 1000),
+            now_ms);
+    }
   }
   workers_.forget_ended(now_ms - period_ms * kForgetAfterPeriods);
+}
+
+// A process under this name should say Hello (again) before long.
+void RunCore::expect_back(const std::string& name, int64_t now_ms) {
+  const auto& expected = options_.expected_workers;
+  if (std::find(expected.begin(), expected.end(), name) != expected.end()) missing_since_ms_.try_emplace(name, now_ms);
+}
+
+void RunCore::report_missing(int64_t now_ms) {
+  for (auto& [name, since_ms] : missing_since_ms_) {
+    if (now_ms - since_ms < options_.learner_timeout_ms) continue;
+    since_ms = now_ms;
+    ++counters_.workers_missing;
+    actions_.push_back(
+        Replace{name, fmt::format("{} has not said Hello for {} s", name, options_.learner_timeout_ms / 1000)});
+  }
 }
 
 }  // namespace prosodia::core

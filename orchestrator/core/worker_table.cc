@@ -6,44 +6,14 @@
 
 namespace prosodia::core {
 
-std::optional<WorkerState> next_state(WorkerState state, WorkerEvent event) {
-  using S = WorkerState;
-  using E = WorkerEvent;
-  switch (state) {
-    case S::kLive:
-      switch (event) {
-        case E::kHello:
-        case E::kTraffic:
-          return S::kLive;
-        case E::kSilence:
-          return S::kDead;
-        case E::kGoodbye:
-          return S::kGone;
-        case E::kReplaced:
-          return S::kFenced;
-      }
-      return std::nullopt;
-    case S::kDead:
-      if (event == E::kHello) return S::kLive;
-      if (event == E::kReplaced) return S::kFenced;
-      return std::nullopt;
-    case S::kGone:
-      if (event == E::kHello) return S::kLive;
-      return std::nullopt;
-    case S::kFenced:
-      return std::nullopt;
-  }
-  return std::nullopt;
-}
-
-Worker& WorkerTable::hello(const std::string& peer, const protocol::Hello& hello, WorkerEpoch epoch, int64_t now_ms) {
+Worker* WorkerTable::hello(const std::string& peer, const protocol::Hello& hello, WorkerEpoch epoch, int64_t now_ms,
+                           ReasonCounts& counts) {
   auto [it, is_new] = workers_.try_emplace(peer);
   Worker& worker = it->second;
+  if (is_new || worker.state != WorkerState::kLive) worker.last_progress_ms = now_ms;  // saying Hello again is no work
   if (!is_new) {
     unindex(worker);
-    const auto next = next_state(worker.state, WorkerEvent::kHello);
-    PROSODIA_CHECK(next.has_value(), "Hello of the fenced worker {} was not refused", peer);
-    worker.state = *next;
+    if (!advance<WorkerLifecycle>(worker.state, WorkerEvent::kHello, counts)) return nullptr;
   }
   worker.peer = peer;
   worker.name = hello.name;
@@ -53,7 +23,7 @@ Worker& WorkerTable::hello(const std::string& peer, const protocol::Hello& hello
   worker.last_heard_ms = now_ms;
   by_name_[worker.name] = peer;
   index(worker);
-  return worker;
+  return &worker;
 }
 
 Worker* WorkerTable::find(const std::string& peer) {
@@ -66,11 +36,12 @@ Worker* WorkerTable::by_name(const std::string& name) {
   return it == by_name_.end() ? nullptr : find(it->second);
 }
 
-bool WorkerTable::apply(Worker& worker, WorkerEvent event) {
-  const auto next = next_state(worker.state, event);
-  if (!next) return false;
+bool WorkerTable::apply(Worker& worker, WorkerEvent event, ReasonCounts& counts) {
+  WorkerState next = worker.state;
+  if (!advance<WorkerLifecycle>(next, event, counts)) return false;
+  if (next == worker.state) return true;  // most of the traffic
   unindex(worker);
-  worker.state = *next;
+  worker.state = next;
   index(worker);
   return true;
 }
@@ -96,7 +67,8 @@ uint64_t WorkerTable::live(protocol::Role role) const {
 void WorkerTable::forget_ended(int64_t before_ms) {
   for (auto it = workers_.begin(); it != workers_.end();) {
     const Worker& worker = it->second;
-    if (worker.state == WorkerState::kLive || worker.last_heard_ms >= before_ms) {
+    const bool may_return = worker.state == WorkerState::kLive || worker.state == WorkerState::kDead;
+    if (may_return || worker.last_heard_ms >= before_ms) {
       ++it;
       continue;
     }

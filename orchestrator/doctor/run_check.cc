@@ -109,7 +109,7 @@ class RunCheck {
     const auto archived = read_segment(segment.path);
     if (!archived)
       return add(bad(subject, archived.error().message,
-                     "replay cannot use it; the run itself does not need it. Restore it from a backup",
+                     "replay cannot use it, nor can a learner that has lost its checkpoints. Restore it from a backup",
                      archived.error().code));
     for (const ArchivedStep& one : *archived) {
       const auto found = records_->steps.find(one.batch.step.value);
@@ -130,14 +130,17 @@ class RunCheck {
     uint64_t steps = 0;
     for (const Segment& segment : *segments) check_segment(segment, steps);
     if (findings_.size() > before) return;
-    const uint64_t end = archived_before(*segments);
-    if (end < steps)
+    // archive_keep_steps may have removed the first ones.
+    const uint64_t begin = segments->empty() ? 0 : segments->front().first_step;
+    const uint64_t end = archived_before(*segments, begin);
+    if (end - begin < steps)
       return add(warn("rollouts", fmt::format("step {} is in no segment, later ones are", end),
                       "replay stops there; restore the missing file"));
     if (records_->complete && end < trained())
       return add(warn("rollouts", fmt::format("archived up to step {} of {}", end, trained()),
                       "replay covers only those; --archive_steps was 0 for a time, or files are missing"));
-    add(ok("rollouts", fmt::format("{} segment(s), steps 0 to {}, agree with the journal", segments->size(), end)));
+    add(ok("rollouts",
+           fmt::format("{} segment(s), steps {} to {}, agree with the journal", segments->size(), begin, end)));
   }
 
   // Returns whether it can be resumed from.

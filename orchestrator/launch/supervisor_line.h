@@ -43,6 +43,7 @@ class SupervisorLine {  // the supervisor's end
 class SupervisorReporter {  // the leader's end
  public:
   SupervisorReporter();  // from the environment
+  bool connected() const { return fd_ >= 0; }
   void alive() const;
   void replace(std::string_view name, std::string_view reason) const;
 

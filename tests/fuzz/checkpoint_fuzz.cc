@@ -17,7 +17,7 @@ void open_checkpoint(Input manifest) {
   put_file(fs, root / "step-000001/MANIFEST.json", manifest);
   CheckpointStore store(fs, root);
   if (const auto latest = store.latest(); latest && *latest) PROSODIA_CHECK((*latest)->step == 1);
-  (void)store.gc(1);
+  (void)store.gc(1, 1);
 }
 
 std::vector<std::byte> with_checksum(std::string_view text) {

@@ -1,5 +1,7 @@
 #include "tests/sim/sim_coordinator.h"
 
+#include <algorithm>
+
 #include "orchestrator/coordinator/journal_records.h"
 
 namespace prosodia::sim {
@@ -8,6 +10,7 @@ using namespace protocol;
 
 namespace {
 constexpr int64_t kTickMs = 100;
+constexpr JournalOptions kSmallSegments{.segment_bytes = 6000};  // so that there is something to retire
 const std::filesystem::path kJournalDir = "/run/journal";
 
 void add(core::Counters& total, const core::Counters& part) {
@@ -25,33 +28,54 @@ void add(core::Counters& total, const core::Counters& part) {
   total.steps_replayed += part.steps_replayed;
   total.replay_mismatches += part.replay_mismatches;
   total.batches_resent += part.batches_resent;
+  total.workers_wedged += part.workers_wedged;
+  total.workers_missing += part.workers_missing;
+  total.learners_stuck += part.learners_stuck;
+  for (const auto& [reason, count] : part.reasons) total.reasons[reason] += count;
 }
 }  // namespace
 
 SimCoordinator::SimCoordinator(World& world, core::RunOptions options, std::vector<std::string> rows,
-                               uint64_t archive_steps, Deliver deliver)
+                               uint64_t archive_steps, CoordinatorHooks hooks)
     : world_(world),
       options_(std::move(options)),
       rows_(std::move(rows)),
       archive_steps_(archive_steps),
-      deliver_(std::move(deliver)),
+      hooks_(std::move(hooks)),
       fs_(world.random_u64()) {}
 
 void SimCoordinator::boot() {
   ++boots_;
-  options_.archived_before = archived_;
+  inbox_.clear();
+  process_scheduled_ = syncing_ = false;
+  paused_until_ms_ = 0;
+  options_.archived_before = archive_.empty() ? 0 : archive_.rbegin()->first + 1;
   core_ = std::make_unique<core::RunCore>(options_, [this](uint64_t row) -> const std::string& { return rows_[row]; });
-  auto journal = Journal::open(fs_, kJournalDir, [&](const JournalRecord& record) -> Status {
-    PROSODIA_ASSIGN(const core::Record decoded, decode_record(record.type, record.payload));
-    return core_->replay(decoded);
-  });
+  retirement_ = {};
+  auto journal = Journal::open(
+      fs_, kJournalDir,
+      [&](const JournalRecord& record) -> Status {
+        PROSODIA_ASSIGN(const core::Record decoded, decode_record(record.type, record.payload));
+        PROSODIA_TRY(core_->replay(decoded));
+        retirement_.note(*core_, record.lsn, decoded);
+        if (const auto* trained = std::get_if<core::StepTrained>(&decoded))
+          trained_[trained->done.step.value].insert(record.lsn);
+        return {};
+      },
+      nullptr, kSmallSegments);
   if (!journal) {
+    core_.reset();
+    if (journal.error().code == ErrorCode::kStorage) {  // the disk is still full: somebody tries again
+      world_.count("starts on a full or failing disk");
+      world_.at(world_.between(1000, 4000), [this] { boot(); });
+      return;
+    }
     violations.push_back("journal does not open: " + journal.error().message);
     failed_ = journal.error();
-    core_.reset();
     return;
   }
   journal_ = std::move(*journal);
+  retirement_.set_folded_steps(core_->folded_steps());
   check_nothing_lost();
   drive(core_->start(world_.now_ms()));
   if (core_ && stop_requested_) drive(core_->on_stop(world_.now_ms()));
@@ -60,22 +84,27 @@ void SimCoordinator::boot() {
 
 void SimCoordinator::tick(uint64_t boot) {
   if (!core_ || boot != boots_) return;
-  drive(core_->on_tick(world_.now_ms()));
+  if (!is_blocked()) drive(core_->on_tick(world_.now_ms()));
   world_.at(kTickMs, [this, boot] { tick(boot); });
 }
 
 void SimCoordinator::receive(const std::string& peer, std::vector<std::byte> frame) {
   if (!core_) return;
   inbox_.emplace_back(peer, std::move(frame));
+  schedule_processing(1);
+}
+
+void SimCoordinator::schedule_processing(int64_t delay_ms) {
   if (process_scheduled_) return;
   process_scheduled_ = true;
-  world_.at(1, [this] { process(); });
+  world_.at(delay_ms, [this, boot = boots_] { process(boot); });
 }
 
 // Several frames, one sync: group commit.
-void SimCoordinator::process() {
+void SimCoordinator::process(uint64_t boot) {
+  if (!core_ || boot != boots_) return;
   process_scheduled_ = false;
-  if (!core_) return;
+  if (is_blocked()) return schedule_processing(20);
   core::Actions all;
   for (const auto& [peer, frame] : std::exchange(inbox_, {})) {
     note_result(peer, frame);
@@ -85,41 +114,80 @@ void SimCoordinator::process() {
 }
 
 void SimCoordinator::drive(core::Actions actions) {
-  bool appended = false;
+  const bool appends = std::any_of(actions.begin(), actions.end(), [](const core::Action& action) {
+    return std::holds_alternative<core::Append>(action);
+  });
+  if (appends && !write(actions)) return;
+  if (!appends || slow_ms_ == 0) return perform_all(actions);
+  syncing_ = true;
+  world_.count("slow syncs");
+  world_.at(world_.between(1, slow_ms_),
+            [this, boot = boots_, later = std::make_shared<core::Actions>(std::move(actions))] {
+              if (!core_ || boot != boots_) return;
+              syncing_ = false;
+              perform_all(*later);
+            });
+}
+
+// Appends and syncs. False: the process died of it.
+bool SimCoordinator::write(const core::Actions& actions) {
+  std::vector<std::pair<uint64_t, uint64_t>> trained;  // step, LSN
   for (const core::Action& action : actions) {
     const auto* append = std::get_if<core::Append>(&action);
     if (append == nullptr) continue;
     const EncodedRecord record = encode_record(append->record);
-    if (auto lsn = journal_->append(record.type, record.payload); !lsn) violations.push_back(lsn.error().message);
-    appended = true;
+    const auto lsn = journal_->append(record.type, record.payload);
+    if (!lsn) {  // the mark behind the last sync could not be written
+      world_.count("journal appends failed");
+      down(Crash::kProcess);
+      return false;
+    }
+    retirement_.note(*core_, *lsn, append->record);
+    if (const auto* done = std::get_if<core::StepTrained>(&append->record)) {
+      trained.emplace_back(done->done.step.value, *lsn);
+    }
   }
-  if (appended) {
-    if (commit_crash_ && commit_crash_before_sync_) return down(*commit_crash_);
-    if (auto status = journal_->sync(); !status) violations.push_back(status.error().message);
-    if (commit_crash_) return down(*commit_crash_);
+  if (commit_crash_ && commit_crash_before_sync_) {
+    down(*commit_crash_);
+    return false;
   }
+  if (!journal_->sync()) {  // exit code 5; started again by hand
+    world_.count("journal syncs failed");
+    down(Crash::kProcess);
+    return false;
+  }
+  for (const auto& [step, lsn] : trained) trained_[step].insert(lsn);
+  if (!commit_crash_) return true;
+  down(*commit_crash_);
+  return false;
+}
+
+void SimCoordinator::perform_all(core::Actions& actions) {
   for (core::Action& action : actions) {
     if (!core_) return;
     perform(action);
   }
+  if (!core_ || archive_steps_ == 0) return;
+  const uint64_t before = retirement_.folded_steps();
+  if (!retirement_.retire(*core_, *journal_)) {
+    world_.count("retirements failed");
+    if (!journal_->sync()) return down(Crash::kProcess);
+  }
+  if (retirement_.folded_steps() > before) world_.count("journal retirements");
 }
 
 void SimCoordinator::perform(core::Action& action) {
   if (auto* send = std::get_if<core::Send>(&action)) {
     note_ack(send->peer, send->frame);
-    deliver_(send->peer, std::move(send->frame));
+    hooks_.deliver(send->peer, std::move(send->frame));
   } else if (const auto* finished = std::get_if<core::StepFinished>(&action)) {
     const uint64_t done = finished->step.value + 1;
-    if (archive_steps_ == 0 || done % archive_steps_ == 0 || done == options_.plan.total_steps) {
-      for (uint64_t step = archived_; step < done; ++step) {
-        if (!core_->has_groups(StepId(step)))
-          violations.push_back(fmt::format("step {} is not there to archive", step));
-      }
-      archived_ = done;
-      core_->archived(StepId(done));
-    }
+    const bool due = archive_steps_ > 0 && (done % archive_steps_ == 0 || done == options_.plan.total_steps);
+    if (due) archive(done);
   } else if (const auto* request = std::get_if<core::Reload>(&action)) {
     reload(*request);
+  } else if (const auto* replaced = std::get_if<core::Replace>(&action)) {
+    hooks_.replace(replaced->worker);
   } else if (const auto* complete = std::get_if<core::Complete>(&action)) {
     complete_ = *complete;
   } else if (const auto* stopped = std::get_if<core::Stopped>(&action)) {
@@ -129,8 +197,26 @@ void SimCoordinator::perform(core::Action& action) {
   }
 }
 
+void SimCoordinator::archive(uint64_t end) {
+  for (uint64_t step = archive_.empty() ? 0 : archive_.rbegin()->first + 1; step < end; ++step) {
+    if (!core_->has_groups(StepId(step))) {
+      violations.push_back(fmt::format("step {} is not there to archive", step));
+      return;
+    }
+    archive_[step] = core_->step_groups(StepId(step));
+  }
+  core_->archived(StepId(end));
+}
+
 void SimCoordinator::reload(const core::Reload& request) {
   ++reloads_;
+  for (uint64_t step = request.from.value; step < retirement_.folded_steps(); ++step) {
+    ++archive_reloads_;
+    for (const BatchGroup& group : archive_.at(step)) {
+      core_->reload(request.from, core::GroupSampled{group.rollout, ""});
+      core_->reload(request.from, core::GroupScored{group.reward, 1, ""});
+    }
+  }
   const auto status = read_journal(fs_, kJournalDir, [&](const JournalRecord& record) -> Status {
     PROSODIA_ASSIGN(const core::Record decoded, decode_record(record.type, record.payload));
     core_->reload(request.from, decoded);
@@ -163,6 +249,7 @@ void SimCoordinator::check_nothing_lost() {
     const bool trained = core_->plan().step_of(group).value < core_->trained_steps();
     const auto needed = is_reward ? core::GroupState::kScored : core::GroupState::kSampled;
     if (trained || (state && *state >= needed)) continue;
+    ++lost_;
     violations.push_back(
         fmt::format("the acknowledged {} of group {} is lost", is_reward ? "reward" : "rollout", group));
   }
@@ -170,6 +257,13 @@ void SimCoordinator::check_nothing_lost() {
 
 void SimCoordinator::crash(Crash how) {
   if (core_) down(how);
+}
+
+void SimCoordinator::pause(int64_t for_ms) { paused_until_ms_ = world_.now_ms() + for_ms; }
+
+void SimCoordinator::heal_disk() {
+  fs_.clear_faults();
+  slow_ms_ = 0;
 }
 
 void SimCoordinator::crash_in_next_commit(Crash how, bool before_sync) {
@@ -192,14 +286,27 @@ void SimCoordinator::request_stop() {
   if (core_) drive(core_->on_stop(world_.now_ms()));
 }
 
-std::map<uint64_t, int> SimCoordinator::trained_records() const {
-  std::map<uint64_t, int> counts;
-  auto& fs = const_cast<FaultyFileSystem&>(fs_);
-  (void)read_journal(fs, kJournalDir, [&](const JournalRecord& record) -> Status {
-    PROSODIA_ASSIGN(const core::Record decoded, decode_record(record.type, record.payload));
-    if (const auto* trained = std::get_if<core::StepTrained>(&decoded)) ++counts[trained->done.step.value];
-    return {};
-  });
+std::string SimCoordinator::describe() const {
+  if (!core_) return "the coordinator is down";
+  std::string text = fmt::format("{} steps trained, {} released, newest checkpoint {}, learner {}, {} active leases;",
+                                 core_->trained_steps(), core_->released_steps(), core_->last_checkpoint(),
+                                 core::name_of<core::LearnerLifecycle>(core_->learner_state()), core_->active_leases());
+  for (const auto& [peer, worker] : core_->workers().all()) {
+    text += fmt::format(" {} {} ({} leases)", worker.name, core::name_of<core::WorkerLifecycle>(worker.state),
+                        worker.leases.size());
+  }
+  return text;
+}
+
+core::Counters SimCoordinator::total() const {
+  core::Counters sum = total_;
+  if (core_) add(sum, core_->counters());
+  return sum;
+}
+
+std::map<uint64_t, size_t> SimCoordinator::trained_records() const {
+  std::map<uint64_t, size_t> counts;
+  for (const auto& [step, lsns] : trained_) counts[step] = lsns.size();
   return counts;
 }
 

@@ -31,6 +31,8 @@ void SimProcess::start() {
   peer_ = make_routing_id(options_.name, epoch.value);
   ++incarnation_;
   paused_until_ms_ = 0;
+  started_ms_ = world_.now_ms();
+  wedged_ = false;
   piled_up_.clear();
   on_start();
   core_.emplace(options_, epoch, world_.now_ms());
@@ -65,20 +67,25 @@ void SimProcess::poll(uint64_t incarnation) {
     send(core_->poll(world_.now_ms()));
     pump();
     if (!core_ || incarnation != incarnation_) return;
-    if (core_->state() == ClientState::kFenced) {  // a process of ours took its place
-      crash();
-      return;
-    }
+    if (core_->state() == ClientState::kFenced && !wedged_) return fail_and_restart();
     if (core_->state() == ClientState::kRejected) violations.push_back(name() + " rejected: " + core_->failure());
   }
   world_.at(core_->poll_interval_ms(), [this, incarnation] { poll(incarnation); });
 }
 
+void SimProcess::fail_and_restart() {
+  crash();
+  world_.at(world_.between(100, 500), [this] {
+    if (!up()) start();
+  });
+}
+
 void SimProcess::pump() {
-  while (core_ && can_take()) {
+  while (core_ && !wedged_ && can_take()) {
     auto task = core_->take_task();
     if (!task) return;
-    if (std::holds_alternative<Shutdown>(task->body)) {
+    if (const auto* shutdown = std::get_if<Shutdown>(&task->body)) {
+      if (shutdown->exit_code != 0 && shutdown->exit_code != 6) return fail_and_restart();
       shut_down_ = true;
       crash();
       return;
@@ -89,7 +96,7 @@ void SimProcess::pump() {
 
 void SimProcess::later(int64_t delay_ms, std::function<void()> work) {
   world_.at(delay_ms, [this, incarnation = incarnation_, work = std::move(work)] {
-    if (incarnation != incarnation_) return;
+    if (incarnation != incarnation_ || wedged_) return;
     if (world_.now_ms() < paused_until_ms_) {
       later(paused_until_ms_ - world_.now_ms() + 1, work);
       return;
@@ -148,8 +155,14 @@ void SimWorker::on_task(Task task) {
   const LeaseId lease = task.lease;
   const bool fails = world_.chance(failure_rate);
   // Stuck: the process lives and beats, but the task outlasts its lease.
-  const bool stuck = world_.chance(stuck_rate);
-  const int64_t duration_ms = stuck ? world_.between(5000, 15'000) : world_.between(20, 400);
+  const bool stuck = world_.chance(stuck_rate), slow = !stuck && world_.chance(slow_rate);
+  const int64_t duration_ms = stuck || slow ? world_.between(5000, 15'000) : world_.between(20, 400);
+  if (stuck) world_.count("tasks stuck past their lease");
+  if (slow) {
+    world_.count("tasks slow but moving");
+    show_progress(lease, 1, world_.now_ms() + duration_ms);
+  }
+  if (fails) world_.count("tasks failed");
   later(duration_ms, [this, lease, fails, task = std::make_shared<Task>(std::move(task))] {
     --busy_;
     const int64_t now_ms = world_.now_ms();
@@ -163,6 +176,12 @@ void SimWorker::on_task(Task task) {
       violations.push_back(name() + " got a task of another role");
     }
   });
+}
+
+void SimWorker::show_progress(LeaseId lease, uint64_t counter, int64_t until_ms) {
+  if (world_.now_ms() >= until_ms) return;
+  core_->report_progress(lease, counter);
+  later(500, [this, lease, counter, until_ms] { show_progress(lease, counter + 1, until_ms); });
 }
 
 // ------------------------------------------------------------------------------------------------ learner
@@ -219,11 +238,7 @@ void SimLearner::on_task(Task task) {
     return;
   }
   if (batch->step.value != state_.version) {  // as the real learner: leave, and ask where to go on from
-    crash();
-    world_.at(world_.between(100, 500), [this] {
-      if (!up()) start();
-    });
-    return;
+    return fail_and_restart();
   }
   check(*batch);
   busy_ = true;

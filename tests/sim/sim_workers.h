@@ -28,6 +28,10 @@ class SimProcess {
   void pause(int64_t for_ms);  // SIGSTOP … SIGCONT: frames pile up, nothing is sent
   void receive(const std::vector<std::byte>& frame);
   bool up() const { return core_.has_value(); }
+  // Lives and sends heartbeats, but none of its work moves on, until it is ended.
+  void wedge() { wedged_ = true; }
+  bool is_wedged() const { return wedged_; }
+  int64_t started_ms() const { return started_ms_; }
   const std::string& peer() const { return peer_; }
   const std::string& name() const { return options_.name; }
   bool shut_down() const { return shut_down_; }
@@ -37,10 +41,11 @@ class SimProcess {
   virtual void on_start() {}
   virtual void on_task(protocol::Task task) = 0;
   virtual bool can_take() const = 0;
-  // Runs `work` after `delay_ms` unless the process died meanwhile; waits for the end of a pause.
+  // Runs `work` after `delay_ms` unless the process died meanwhile or is wedged; waits for the end of a pause.
   void later(int64_t delay_ms, std::function<void()> work);
   void send(const protocol::ClientCore::Frames& frames);
-  void pump();  // take tasks
+  void pump();              // take tasks
+  void fail_and_restart();  // exits with an error; its supervisor starts it again
 
   World& world_;
   protocol::WorkerClientOptions options_;
@@ -52,7 +57,8 @@ class SimProcess {
   SendUp send_up_;
   std::string peer_;
   uint64_t incarnation_ = 0;
-  int64_t paused_until_ms_ = 0;
+  int64_t paused_until_ms_ = 0, started_ms_ = 0;
+  bool wedged_ = false;
   std::vector<std::vector<std::byte>> piled_up_;
   bool shut_down_ = false;
 };
@@ -62,7 +68,8 @@ class SimWorker : public SimProcess {
  public:
   using SimProcess::SimProcess;
   double failure_rate = 0;  // of tasks, as kUnavailable: the learner went away
-  double stuck_rate = 0;
+  double stuck_rate = 0;    // of tasks, that outlast their lease
+  double slow_rate = 0;     // of tasks, that take as long but show progress
 
  protected:
   void on_start() override { busy_ = 0; }
@@ -70,6 +77,7 @@ class SimWorker : public SimProcess {
   bool can_take() const override { return busy_ < options_.slots; }
 
  private:
+  void show_progress(LeaseId lease, uint64_t counter, int64_t until_ms);
   uint32_t busy_ = 0;
 };
 

@@ -1,10 +1,11 @@
 // The simulated world: one thread, a virtual clock in milliseconds, a seeded source of faults, and a network that
 // drops, duplicates, delays and so reorders. Everything that happens is an event in one queue, ordered by (time, order
-// of creation); the same seed gives the same run, which the trace hash shows.
+// of creation); the same seed gives the same run, which the trace hash shows. Whatever goes wrong is counted by name.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <queue>
 #include <span>
 #include <string>
@@ -45,8 +46,13 @@ class World {
 
   // Carries a frame: `deliver` runs zero, one or two times, later.
   void carry(std::vector<std::byte> frame, const std::function<void(std::vector<std::byte>)>& deliver) {
-    if (chance(faults.drop)) return;
+    if (chance(faults.drop)) {
+      count("frames dropped");
+      return;
+    }
     const int copies = chance(faults.duplicate) ? 2 : 1;
+    if (copies == 2) count("frames duplicated");
+    if (faults.max_delay_ms > 1) count("frames delayed");
     for (int copy = 0; copy < copies; ++copy) {
       at(between(faults.min_delay_ms, faults.max_delay_ms), [this, frame, deliver] {
         trace(crc32c(frame));
@@ -54,6 +60,12 @@ class World {
       });
     }
   }
+
+  void count(const std::string& fault) {
+    ++injected_[fault];
+    trace(injected_.size());
+  }
+  const std::map<std::string, uint64_t>& injected() const { return injected_; }
 
   void trace(uint64_t what) { trace_ = mix_seed(trace_ ^ what, static_cast<uint64_t>(now_ms_)); }
   uint64_t trace_hash() const { return trace_; }
@@ -73,6 +85,7 @@ class World {
   int64_t now_ms_ = 0;
   uint64_t order_ = 0;
   uint64_t trace_ = 0;
+  std::map<std::string, uint64_t> injected_;
   PhiloxStream random_;
 };
 

@@ -151,7 +151,7 @@ Result<fs::path> save_checkpoint(CheckpointStore& store, Collective& collective,
   PROSODIA_TRY(collective.agree(status));
   if (collective.rank() == 0) {
     const auto committed = store.commit(step, {{"step", state.step}, {"extra", state.extra}});
-    status = committed ? store.gc(static_cast<size_t>(std::max(1, keep))) : tl::unexpected(committed.error());
+    status = committed ? store.gc(static_cast<size_t>(std::max(1, keep)), step) : tl::unexpected(committed.error());
   }
   PROSODIA_TRY(collective.agree(status));
   return store.path_of(step);

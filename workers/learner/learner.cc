@@ -115,6 +115,8 @@ class LearnerRun {
     WeightServerOptions weights = options_.weights;
     weights.keep_versions = static_cast<int>(options_.lag) + 2;
     PROSODIA_ASSIGN(server_, WeightServer::start(weights));
+    // Until this process ends: a group that was fenced but still runs must not write beside us.
+    PROSODIA_ASSIGN(checkpoint_lock_, store_.lock());
     LearnerHello hello{{PolicyVersion(0)}, server_->endpoint()};
     for (const uint64_t step : store_.steps()) {
       const auto info = store_.verify(store_.path_of(step));
@@ -208,8 +210,9 @@ class LearnerRun {
   const LearnerOptions& options_;
   Collective& collective_;
   CheckpointStore store_;
-  std::unique_ptr<WeightServer> server_;  // rank 0
-  std::unique_ptr<LearnerLink> link_;     // rank 0
+  std::unique_ptr<FileLock> checkpoint_lock_;  // rank 0
+  std::unique_ptr<WeightServer> server_;       // rank 0
+  std::unique_ptr<LearnerLink> link_;          // rank 0
   std::unique_ptr<LearnerState> state_;
   std::optional<GrpoOutcome> last_;  // rank 0: the newest step, until the next
   std::optional<uint64_t> saved_version_;

@@ -37,14 +37,15 @@ class FaultyWritableFile final : public WritableFile {
       }
       return status;
     }
-    node_->data.insert(node_->data.end(), bytes.begin(), bytes.end());
+    const size_t room = fs_.room_for(bytes.size());
+    node_->data.insert(node_->data.end(), bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(room));
+    if (room < bytes.size()) return storage_error(path_, "write", ENOSPC);
     return {};
   }
   Status sync() override {
     const std::lock_guard lock(fs_.mutex_);
     PROSODIA_TRY(enter("sync (fdatasync)"));
-    node_->synced_bytes = node_->data.size();
-    return {};
+    return fs_.sync(*node_, path_, "sync (fdatasync)");
   }
   Status close() override { return {}; }
   uint64_t size() const override {
@@ -105,36 +106,6 @@ FaultyFileSystem::FaultyFileSystem(uint64_t seed) : random_(seed) {
   }
 }
 
-uint64_t FaultyFileSystem::calls() const {
-  const std::lock_guard lock(mutex_);
-  return calls_;
-}
-
-void FaultyFileSystem::fail_call(uint64_t number, int error_number) {
-  const std::lock_guard lock(mutex_);
-  fail_at_ = number;
-  fail_later_too_ = false;
-  error_number_ = error_number;
-}
-
-void FaultyFileSystem::fail_calls_from(uint64_t number, int error_number) {
-  fail_call(number, error_number);
-  fail_later_too_ = true;
-}
-
-void FaultyFileSystem::clear_faults() {
-  const std::lock_guard lock(mutex_);
-  fail_at_ = 0;
-  fail_later_too_ = false;
-}
-
-Status FaultyFileSystem::enter(const Path& path, const char* action) {
-  ++calls_;
-  const bool fails = fail_at_ != 0 && (calls_ == fail_at_ || (fail_later_too_ && calls_ > fail_at_));
-  if (fails) return storage_error(path, action, error_number_);
-  return {};
-}
-
 void FaultyFileSystem::apply(Names& names, const NameChange& change) {
   if (change.from.empty()) {
     names[change.to] = change.node;
@@ -156,48 +127,6 @@ Status FaultyFileSystem::change(NameChange change) {
   apply(live_, change);
   pending_.push_back(std::move(change));
   return {};
-}
-
-void FaultyFileSystem::tear(Node& node) {
-  const size_t unsynced = node.data.size() - std::min(node.synced_bytes, node.data.size());
-  if (unsynced == 0) return;
-  const uint32_t kind = random_.next_below(3);
-  const size_t kept = node.synced_bytes + random_.next_below(static_cast<uint32_t>(unsynced) + 1);
-  if (kind == 0) {
-    node.data.resize(kept);  // a prefix
-  } else if (kind == 1) {
-    std::fill(node.data.begin() + static_cast<std::ptrdiff_t>(kept), node.data.end(), std::byte{0});
-  } else {  // a hole: blocks reach the disk out of order
-    const size_t hole = std::min<size_t>(node.data.size() - kept, random_.next_below(64));
-    for (size_t i = 0; i < hole; ++i) node.data[kept + i] = std::byte(random_.next_below(256));
-  }
-}
-
-void FaultyFileSystem::crash(Crash kind) {
-  const std::lock_guard lock(mutex_);
-  ++generation_;
-  locks_.clear();
-  fail_at_ = 0;
-  fail_later_too_ = false;
-  if (kind == Crash::kProcess) return;
-  if (kind == Crash::kTearUnsynced) {
-    const uint32_t survive = random_.next_below(static_cast<uint32_t>(pending_.size()) + 1);
-    for (uint32_t i = 0; i < survive; ++i) apply(durable_, pending_[i]);
-  }
-  pending_.clear();
-  live_ = durable_;
-  std::set<Node*> seen;
-  for (auto it = live_.begin(); it != live_.end();) {  // a name whose folder did not survive is out of reach
-    it = it->first.empty() || it->first == "/" || live_.contains(parent_key(it->first)) ? std::next(it)
-                                                                                        : live_.erase(it);
-  }
-  durable_ = live_;
-  for (auto& [path, node] : live_) {
-    if (!seen.insert(node.get()).second) continue;
-    if (kind == Crash::kTearUnsynced) tear(*node);
-    if (kind == Crash::kDropUnsynced) node->data.resize(std::min(node->synced_bytes, node->data.size()));
-    node->synced_bytes = node->data.size();
-  }
 }
 
 void FaultyFileSystem::overwrite(const Path& path, std::vector<std::byte> contents) {
@@ -335,8 +264,7 @@ Status FaultyFileSystem::sync_file(const Path& path) {
   const std::lock_guard lock(mutex_);
   PROSODIA_TRY(enter(path, "sync (fsync)"));
   PROSODIA_ASSIGN(const auto node, file(path));
-  node->synced_bytes = node->data.size();
-  return {};
+  return sync(*node, path, "sync (fsync)");
 }
 
 Status FaultyFileSystem::truncate(const Path& path, uint64_t size) {
@@ -344,8 +272,7 @@ Status FaultyFileSystem::truncate(const Path& path, uint64_t size) {
   PROSODIA_TRY(enter(path, "truncate"));
   PROSODIA_ASSIGN(const auto node, file(path));
   node->data.resize(size);
-  node->synced_bytes = size;
-  return {};
+  return sync(*node, path, "sync (fsync)");
 }
 
 Result<std::unique_ptr<FileLock>> FaultyFileSystem::lock_file(const Path& path) {

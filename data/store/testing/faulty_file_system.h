@@ -2,6 +2,9 @@
 // and simulations; same interface and durability rules as the real one, taken at their weakest: file contents survive a
 // power loss only up to the last sync, names only after sync_dir of their folder.
 //
+// A sync that fails marks the file's pages clean although they never reached the disk, as Linux does: later syncs of
+// the same file succeed and do not write them either. Only writing the bytes again makes them durable.
+//
 // Thread-safe. After crash(), files and locks opened before it are dead: their calls fail and change nothing.
 #pragma once
 
@@ -32,7 +35,11 @@ class FaultyFileSystem final : public FileSystem {
   uint64_t calls() const;
   void fail_call(uint64_t number, int error_number);        // that call only; a failing append may write a part
   void fail_calls_from(uint64_t number, int error_number);  // that call and all later ones
-  void clear_faults();
+  void fail_sync(uint64_t number, int error_number);        // the number-th sync of a file from now on; see below
+  // Bytes that all files together may hold; appends beyond fail with ENOSPC after writing what fits.
+  void set_capacity(uint64_t bytes);
+  uint64_t used_bytes() const;
+  void clear_faults();  // capacity included
   // What is there after the machine or process came back. Clears faults.
   void crash(Crash);
   // Contents behind everybody's back, durable at once: to damage a byte.
@@ -61,6 +68,7 @@ class FaultyFileSystem final : public FileSystem {
     bool is_directory = false;
     std::vector<std::byte> data;
     size_t synced_bytes = 0;
+    std::vector<std::pair<size_t, size_t>> lost;  // [begin, end) marked clean by a failed sync, not on the disk
   };
   using Names = std::map<std::string, std::shared_ptr<Node>>;  // full path -> node
   // A change of names that is not durable yet. node set: `to` appears. from set: it disappears. Both: a rename.
@@ -69,6 +77,8 @@ class FaultyFileSystem final : public FileSystem {
     std::shared_ptr<Node> node;
   };
 
+  Status sync(Node&, const Path&, const char* action);
+  size_t room_for(size_t bytes) const;
   Status enter(const Path&, const char* action);  // counts the call and fails it if that is its turn; holds no lock
   Status change(NameChange);
   static void apply(Names&, const NameChange&);
@@ -80,6 +90,8 @@ class FaultyFileSystem final : public FileSystem {
   std::vector<NameChange> pending_;
   std::set<std::string> locks_;
   uint64_t calls_ = 0, fail_at_ = 0, generation_ = 0;
+  uint64_t capacity_ = UINT64_MAX;
+  uint64_t syncs_until_failure_ = 0;  // 0 = none fails
   bool fail_later_too_ = false;
   int error_number_ = 0;
   PhiloxStream random_;

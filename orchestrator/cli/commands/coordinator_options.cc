@@ -47,6 +47,8 @@ Result<CoordinatorOptions> coordinator_options(const Options& options) {
   const auto lease_ms = static_cast<int64_t>(options.real("lease_timeout_s") * 1000);
   coordinator.run.rollout_lease_ms = lease_ms;
   coordinator.run.reward_lease_ms = lease_ms;
+  coordinator.run.learner_timeout_ms = static_cast<int64_t>(options.real("learner_timeout_s") * 1000);
+  coordinator.run.learner_return_ms = 2 * coordinator.run.learner_timeout_ms;
   coordinator.run.max_rollout_tries = static_cast<int>(options.integer("max_attempts"));
   coordinator.run.max_reward_tries = static_cast<int>(options.integer("max_attempts"));
   const auto port = options.integer("port");
@@ -63,6 +65,7 @@ Result<CoordinatorOptions> coordinator_options(const Options& options) {
                   "back, or start a new run in another --output_dir",
                   options.text("dataset"), found.short_hex(), recorded.substr(0, 12));
   }
+  coordinator.archive_keep_steps = static_cast<uint64_t>(options.integer("archive_keep_steps"));
   PROSODIA_ASSIGN(const auto samples, read_dataset(options.text("dataset")));
   for (const Sample& sample : samples) {
     nlohmann::json row = sample.row;

@@ -17,6 +17,7 @@
 #include "orchestrator/cli/commands/run_config.h"
 #include "orchestrator/coordinator/coordinator.h"
 #include "orchestrator/coordinator/crash_plan.h"
+#include "orchestrator/launch/layout.h"
 #include "orchestrator/launch/supervisor_line.h"
 #include "orchestrator/monitor/monitor_sinks.h"
 #include "orchestrator/protocol/worker_client.h"
@@ -94,6 +95,13 @@ Status coordinate(const Options& options, std::atomic<bool>& stop,
   coordinator.on_stuck = [&supervisor](const std::string& worker, const std::string& reason) {
     supervisor.replace(worker, reason);
   };
+  if (supervisor.connected()) {  // it starts them under these names
+    PROSODIA_ASSIGN(const launch::Layout layout, launch::parse_layout(options.text("layout")));
+    auto& names = coordinator.run.expected_workers;
+    names.push_back("learner");
+    for (int i = 0; i < layout.rollouts; ++i) names.push_back(fmt::format("rollout-{}", i));
+    for (int i = 0; i < layout.rewards; ++i) names.push_back(fmt::format("reward-{}", i));
+  }
   PROSODIA_ASSIGN(const auto lock, lock_run(posix_file_system(), coordinator.run_dir));  // before the monitor writes
   PROSODIA_ASSIGN(const RunStatus before, inspect_run(posix_file_system(), coordinator.run_dir));
   PROSODIA_ASSIGN(const MonitorOptions monitor, monitor_options(options, before));

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "orchestrator/coordinator/hdf5_file.h"
+#include "data/store/hdf5_file.h"
 #include "tests/unit/protocol/samples.h"
 
 namespace prosodia {
@@ -46,7 +46,7 @@ TEST(Archive, SegmentsComeBackBitForBit) {
   const auto segments = list_segments(posix_file_system(), dir);
   ASSERT_TRUE(segments);
   ASSERT_EQ(segments->size(), 2u);
-  EXPECT_EQ(archived_before(*segments), 5u);
+  EXPECT_EQ(archived_before(*segments, 0), 5u);
   const auto read = read_segment(segments->at(0).path);
   ASSERT_TRUE(read) << read.error().message;
   ASSERT_EQ(read->size(), 3u);
@@ -66,7 +66,8 @@ TEST(Archive, GapsOtherFilesAndLeftoversDoNotCount) {
   const auto segments = list_segments(posix_file_system(), dir);
   ASSERT_TRUE(segments);
   EXPECT_EQ(segments->size(), 2u);
-  EXPECT_EQ(archived_before(*segments), 2u);
+  EXPECT_EQ(archived_before(*segments, 0), 2u);
+  EXPECT_EQ(archived_before(*segments, 5), 6u);  // the first five were dropped
   EXPECT_TRUE(list_segments(posix_file_system(), dir / "missing")->empty());
 }
 
@@ -79,9 +80,10 @@ TEST(Archive, DamagedAndForeignFilesAreErrors) {
   std::ofstream(file) << "this is no HDF5 file";
   EXPECT_EQ(read_segment(file).error().code, ErrorCode::kInvalidInput);
   {
-    auto foreign = Hdf5File::create(file);
+    const auto guard = hdf5::lock();
+    auto foreign = hdf5::create_file(file.string());
     ASSERT_TRUE(foreign);
-    ASSERT_TRUE(foreign->put("/format", std::vector<uint64_t>{2}));
+    ASSERT_TRUE(hdf5::write_table(*foreign, "/format", std::vector<uint64_t>{2}, 1));
     ASSERT_TRUE(foreign->close());
   }
   const auto refused = read_segment(file);

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "data/base/philox.h"
+#include "data/store/journal.h"
 #include "orchestrator/coordinator/archive.h"
 #include "orchestrator/protocol/transport.h"
 #include "tests/support/fake_cluster.h"
@@ -52,7 +53,7 @@ TEST(Coordinator, RunsToTheEndReportsEachStepOnceAndArchivesEverything) {
   EXPECT_EQ(state->trained_steps, 8u);
   const auto segments = list_segments(posix_file_system(), run.options.run_dir / "rollouts");
   ASSERT_TRUE(segments);
-  EXPECT_EQ(archived_before(*segments), 8u);
+  EXPECT_EQ(archived_before(*segments, 0), 8u);
   for (const Segment& segment : *segments) EXPECT_TRUE(read_segment(segment.path));
   // The same command again: done already.
   EXPECT_TRUE(run.coordinate());
@@ -71,6 +72,31 @@ TEST(Coordinator, StoppedAndRerunEndsInTheSameDigest) {
   const Status status = broken.coordinate();
   ASSERT_TRUE(status) << status.error().message;
   EXPECT_EQ(broken.final_digest(), straight.final_digest());
+}
+
+// Old segments are retired, old archive files dropped; a stop and a rerun later the digest is the straight run's.
+TEST(Coordinator, RetiresTheJournalAndDropsOldArchiveSegments) {
+  TestRun straight("coordinator_straight3");
+  ASSERT_TRUE(straight.coordinate());
+  TestRun run("coordinator_retires");
+  run.options.journal_segment_bytes = 2000;
+  run.options.archive_steps = 1;
+  run.options.archive_keep_steps = 2;
+  (void)run.coordinate(6);
+  run.stop_workers();
+  const auto dir = run.options.run_dir / "journal";
+  JournalRecovery recovery;
+  ASSERT_TRUE(read_journal(
+      posix_file_system(), dir, [](const JournalRecord&) { return Status{}; }, &recovery));
+  EXPECT_GT(recovery.snapshot_lsn, 0u);
+  const Status status = run.coordinate();
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_EQ(run.final_digest(), straight.final_digest());
+  EXPECT_EQ(inspect_run(posix_file_system(), run.options.run_dir)->trained_steps, 8u);
+  const auto segments = list_segments(posix_file_system(), run.options.run_dir / "rollouts");
+  ASSERT_TRUE(segments);
+  EXPECT_GT(segments->front().first_step, 0u);
+  EXPECT_EQ(archived_before(*segments, segments->front().first_step), 8u);
 }
 
 TEST(Coordinator, RestartedCoordinatorMeetsTheSameWorkers) {
@@ -121,7 +147,7 @@ TEST(Coordinator, RunIsCompleteOnlyOnceItsArchiveIs) {
   const Status second = run.coordinate();
   ASSERT_TRUE(second) << second.error().message;
   EXPECT_TRUE(inspect_run(posix_file_system(), run.options.run_dir)->complete);
-  EXPECT_EQ(archived_before(*list_segments(posix_file_system(), rollouts)), 8u);
+  EXPECT_EQ(archived_before(*list_segments(posix_file_system(), rollouts), 0), 8u);
 }
 
 TEST(Coordinator, SecondCoordinatorInARunFolderIsRefusedByItsLock) {

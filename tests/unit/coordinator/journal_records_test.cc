@@ -20,7 +20,8 @@ std::vector<core::Record> every_record() {
           core::StepBatched{StepId(4), digest(4)},
           core::StepTrained{done, digest(5), {1, 2, 3, 4, 5}},
           core::CheckpointSaved{PolicyVersion(5), "RUN/checkpoints/step-000005"},
-          core::RunComplete{100, digest(6)}};
+          core::RunComplete{100, digest(6)},
+          core::StepsFolded{StepId(3), {{digest(1), digest(2), -0.5, 1, 0.25, 77, digest(3), {1, 2, 3, 4, 5}}, {}}}};
 }
 
 TEST(JournalRecords, RoundTripAndTypesAreFrozen) {

@@ -1,7 +1,12 @@
-// RunCore driven by hand: one frame in, actions out.
+// RunCore driven by hand: one frame in, actions out. Shared by the run_core_*_test.cc files.
 #pragma once
 
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "orchestrator/core/run_core.h"
 
@@ -40,6 +45,7 @@ class RunCoreTest : public ::testing::Test {
 
   void take(Actions actions) {
     sent_.clear();
+    replaced_.clear();
     failed_.reset();
     for (Action& action : actions) {
       if (auto* send = std::get_if<Send>(&action)) {
@@ -47,6 +53,8 @@ class RunCoreTest : public ::testing::Test {
         sent_.push_back({send->peer, view->header, {view->payload.begin(), view->payload.end()}});
       } else if (auto* append = std::get_if<Append>(&action)) {
         journal_.push_back(append->record);
+      } else if (auto* replace = std::get_if<Replace>(&action)) {
+        replaced_.push_back(replace->worker);
       } else if (auto* failed = std::get_if<Failed>(&action)) {
         failed_ = failed->error;
       }
@@ -121,9 +129,65 @@ class RunCoreTest : public ::testing::Test {
   std::optional<RunCore> core_;
   std::vector<Record> journal_;
   std::vector<Sent> sent_;
+  std::vector<std::string> replaced_;  // by the last event
   std::optional<Error> failed_;
   int64_t now_ = 0;
   uint64_t seq_ = 0;
+};
+
+class RewardTest : public RunCoreTest {
+ protected:
+  // Samples every group; returns the first reward task.
+  std::pair<uint64_t, TaskReward> first_reward() {
+    learner_ready();
+    hello(Role::kRollout, "r");
+    const auto tasks = sent<TaskRollout>();
+    for (const auto& [lease, task] : tasks) deliver("r", result_for(task), lease);
+    hello(Role::kReward, "w");
+    return sent<TaskReward>().at(0);
+  }
+};
+
+class WholeRunTest : public RewardTest {
+ protected:
+  // Plays every worker until the learner has `steps` steps done.
+  void run_steps(uint64_t steps) {
+    std::vector<Sent> open = sent_;
+    const auto absorb = [&] { open.insert(open.end(), sent_.begin(), sent_.end()); };
+    for (size_t i = 0; i < open.size() && core_->trained_steps() < steps; ++i) {
+      const Sent s = open[i];
+      const uint64_t lease = s.header.lease_id.value;
+      if (s.header.type == MessageType::kTaskRollout) {
+        deliver("r", result_for(*decode<TaskRollout>(s.payload)), lease);
+      } else if (s.header.type == MessageType::kTaskReward) {
+        deliver("w", scores_for(*decode<TaskReward>(s.payload)), lease);
+      } else if (s.header.type == MessageType::kStepBatch) {
+        step_done(*decode<StepBatch>(s.payload), lease, absorb);
+      } else {
+        continue;
+      }
+      absorb();
+    }
+    ASSERT_EQ(core_->trained_steps(), steps);
+  }
+  template <class F>
+  void step_done(const StepBatch& batch, uint64_t lease, F&& absorb) {
+    const uint64_t version = batch.step.value + 1;
+    deliver("learner", WeightsReady{{{PolicyVersion(version - 1), weights(version - 1)},
+                                     {PolicyVersion(version), weights(version)}}});
+    absorb();
+    deliver("learner", done_of(batch), lease);
+  }
+  StepDone done_of(const StepBatch& batch) const {
+    const uint64_t version = batch.step.value + 1;
+    return {batch.step, PolicyVersion(version), batch.batch_digest, weights(version), 0.5, {}};
+  }
+  static Digest weights(uint64_t version) { return version == 0 ? Digest{} : DigestBuilder().add(version).finish(); }
+  void begin() {
+    hello(Role::kReward, "w");
+    hello(Role::kRollout, "r");
+    learner_ready();
+  }
 };
 
 }  // namespace prosodia::core

@@ -1,4 +1,4 @@
-// RunCore driven by hand: one frame in, actions out.
+// RunCore: leases, refusals, rewards.
 #include "tests/unit/core/run_core_fixture.h"
 
 namespace prosodia::core {
@@ -49,7 +49,7 @@ TEST_F(RunCoreTest, LateResultOfAnExpiredLeaseIsRefusedAndCounted) {
   hello(Role::kRollout, "slow");
   const auto [lease, task] = sent<TaskRollout>().at(0);
   now_ = 990;
-  deliver("slow", Heartbeat{{{LeaseId(lease), 0}}});  // alive, without progress
+  deliver("slow", Heartbeat{{{LeaseId(lease), 0}, {LeaseId(lease + 1), 7}}});  // it works, on something else
   now_ = 1001;
   take(core_->on_tick(now_));
   EXPECT_GE(core_->counters().leases_expired[0], 1u);
@@ -165,19 +165,6 @@ TEST_F(FailedGroupTest, OtherFailureStopsTheRunForNow) {
   EXPECT_EQ(failed_->code, ErrorCode::kUnavailable);
 }
 
-class RewardTest : public RunCoreTest {
- protected:
-  // Samples every group; returns the first reward task.
-  std::pair<uint64_t, TaskReward> first_reward() {
-    learner_ready();
-    hello(Role::kRollout, "r");
-    const auto tasks = sent<TaskRollout>();
-    for (const auto& [lease, task] : tasks) deliver("r", result_for(task), lease);
-    hello(Role::kReward, "w");
-    return sent<TaskReward>().at(0);
-  }
-};
-
 TEST_F(RewardTest, MissingScoresAreTriedAgainThenLeaveTheGroup) {
   auto [lease, task] = first_reward();
   for (uint32_t attempt = 1; attempt <= 3; ++attempt) {
@@ -217,202 +204,6 @@ TEST_F(RewardTest, GroupThatNobodyCanScoreIsRecordedAsErrorNotAsZero) {
     EXPECT_EQ(score.reasoning_status, ReasoningStatus::kError);
     EXPECT_NE(score.detail.find("scorer crashed"), std::string::npos);
   }
-}
-
-class WholeRunTest : public RewardTest {
- protected:
-  // Plays every worker until the learner has `steps` steps done.
-  void run_steps(uint64_t steps) {
-    std::vector<Sent> open = sent_;
-    const auto absorb = [&] { open.insert(open.end(), sent_.begin(), sent_.end()); };
-    for (size_t i = 0; i < open.size() && core_->trained_steps() < steps; ++i) {
-      const Sent s = open[i];
-      const uint64_t lease = s.header.lease_id.value;
-      if (s.header.type == MessageType::kTaskRollout) {
-        deliver("r", result_for(*decode<TaskRollout>(s.payload)), lease);
-      } else if (s.header.type == MessageType::kTaskReward) {
-        deliver("w", scores_for(*decode<TaskReward>(s.payload)), lease);
-      } else if (s.header.type == MessageType::kStepBatch) {
-        step_done(*decode<StepBatch>(s.payload), lease, absorb);
-      } else {
-        continue;
-      }
-      absorb();
-    }
-    ASSERT_EQ(core_->trained_steps(), steps);
-  }
-  template <class F>
-  void step_done(const StepBatch& batch, uint64_t lease, F&& absorb) {
-    const uint64_t version = batch.step.value + 1;
-    deliver("learner", WeightsReady{{{PolicyVersion(version - 1), weights(version - 1)},
-                                     {PolicyVersion(version), weights(version)}}});
-    absorb();
-    deliver("learner", done_of(batch), lease);
-  }
-  StepDone done_of(const StepBatch& batch) const {
-    const uint64_t version = batch.step.value + 1;
-    return {batch.step, PolicyVersion(version), batch.batch_digest, weights(version), 0.5, {}};
-  }
-  static Digest weights(uint64_t version) { return version == 0 ? Digest{} : DigestBuilder().add(version).finish(); }
-  void begin() {
-    hello(Role::kReward, "w");
-    hello(Role::kRollout, "r");
-    learner_ready();
-  }
-};
-
-TEST_F(WholeRunTest, CompletesOnlyWithACheckpointOfTheEnd) {
-  begin();
-  run_steps(3);
-  EXPECT_EQ(records<RunComplete>(), 0u);
-  deliver("learner", CheckpointCommitted{PolicyVersion(3), "x"});
-  EXPECT_EQ(records<RunComplete>(), 1u);
-  EXPECT_EQ(sent<Shutdown>().size(), 3u);
-  EXPECT_TRUE(core_->finished());
-}
-
-TEST_F(WholeRunTest, AsksForTheFinalCheckpointWhenNoneComes) {
-  begin();
-  run_steps(3);
-  now_ += options_.final_checkpoint_ms;
-  for (const char* name : {"w", "r", "learner"}) deliver(name, Heartbeat{});
-  take(core_->on_tick(now_));
-  EXPECT_EQ(sent<CheckpointRequest>().size(), 1u);
-}
-
-TEST_F(WholeRunTest, ReplayedJournalGivesTheSameState) {
-  begin();
-  run_steps(2);
-  const Digest digest = core_->run_digest();
-  boot(options_);
-  EXPECT_EQ(core_->trained_steps(), 2u);
-  EXPECT_EQ(core_->run_digest(), digest);
-  EXPECT_EQ(core_->life(), 2u);
-}
-
-TEST_F(WholeRunTest, ReloadTakesReleasedStepsFromTheGivenOneOn) {
-  begin();
-  run_steps(2);
-  for (uint64_t version : {1, 2}) deliver("learner", CheckpointCommitted{PolicyVersion(version), "x"});
-  core_->archived(StepId(2));
-  ASSERT_FALSE(core_->has_groups(StepId(0)));
-  for (const Record& record : journal_) core_->reload(StepId(1), record);
-  EXPECT_FALSE(core_->has_groups(StepId(0)));  // else it would stay in memory to the end of the run
-  for (const Record& record : journal_) core_->reload(StepId(0), record);
-  EXPECT_TRUE(core_->has_groups(StepId(0)));
-}
-
-TEST_F(WholeRunTest, LearnerResumedFromItsCheckpointReplaysTheSameBatches) {
-  begin();
-  run_steps(2);
-  hello(Role::kLearner, "learner", 2);  // its group was restarted; it offers version 0
-  EXPECT_EQ(sent<Welcome>().at(0).second.resume_version, PolicyVersion(0));
-  deliver("learner", WeightsReady{{{PolicyVersion(0), Digest{}}}}, 0, 2);
-  const auto [lease, batch] = sent<StepBatch>().at(0);
-  EXPECT_TRUE(batch.replay);
-  EXPECT_EQ(batch.step, StepId(0));
-  deliver("learner", done_of(batch), lease, 2);
-  EXPECT_EQ(core_->counters().steps_replayed, 1u);
-  EXPECT_EQ(sent<StepBatch>().at(0).second.step, StepId(1));
-  EXPECT_EQ(core_->trained_steps(), 2u);
-}
-
-TEST_F(WholeRunTest, ReplayThatGivesOtherBitsStopsTheRun) {
-  begin();
-  run_steps(2);
-  hello(Role::kLearner, "learner", 2);
-  deliver("learner", WeightsReady{{{PolicyVersion(0), Digest{}}}}, 0, 2);
-  const auto [lease, batch] = sent<StepBatch>().at(0);
-  StepDone done = done_of(batch);
-  done.loss += 1e-16;
-  done.loss = std::nextafter(done.loss, 1.0);
-  deliver("learner", done, lease, 2);
-  ASSERT_TRUE(failed_);
-  EXPECT_NE(failed_->message.find("step 0"), std::string::npos);
-}
-
-TEST_F(WholeRunTest, ReplayThatGivesOtherBitsIsFollowedWhenAllowed) {
-  RunOptions options = run_options();
-  options.strict_replay = false;
-  journal_.clear();
-  boot(options);
-  begin();
-  run_steps(2);
-  const Digest before = core_->run_digest();
-  hello(Role::kLearner, "learner", 2);
-  deliver("learner", WeightsReady{{{PolicyVersion(0), Digest{}}}}, 0, 2);
-  const auto [lease, batch] = sent<StepBatch>().at(0);
-  StepDone done = done_of(batch);
-  done.loss = 0.75;
-  deliver("learner", done, lease, 2);
-  EXPECT_FALSE(failed_);
-  EXPECT_EQ(core_->counters().replay_mismatches, 1u);
-  const Digest after = core_->run_digest();
-  EXPECT_NE(after, before);
-  boot(options);
-  EXPECT_EQ(core_->run_digest(), after);  // the journal followed
-}
-
-TEST_F(WholeRunTest, AnotherModelInARunFolderIsRefused) {
-  begin();
-  boot(options_);
-  hello(Role::kLearner, "learner", 3);
-  deliver("learner", WeightsReady{{{PolicyVersion(0), weights(9)}}}, 0, 3);
-  ASSERT_TRUE(failed_);
-  EXPECT_EQ(failed_->code, ErrorCode::kInvalidInput);
-}
-
-TEST_F(WholeRunTest, LearnerThatRunsGoesOnAfterACoordinatorRestart) {
-  begin();
-  run_steps(2);
-  boot(options_);
-  Hello message;
-  message.role = Role::kLearner;
-  message.name = "learner";
-  message.served = {{PolicyVersion(1), weights(1)}, {PolicyVersion(2), weights(2)}};
-  deliver("learner", message);
-  EXPECT_EQ(sent<Welcome>().at(0).second.resume_version, PolicyVersion(2));
-  EXPECT_EQ(core_->learner_state(), LearnerState::kIdle);
-}
-
-TEST_F(WholeRunTest, StopSavesFirst) {
-  begin();
-  run_steps(1);
-  take(core_->on_stop(now_));
-  EXPECT_EQ(sent<CheckpointRequest>().size(), 1u);
-  EXPECT_FALSE(core_->finished());
-  now_ += 10;
-  take(core_->on_tick(now_));
-  EXPECT_TRUE(sent<StepBatch>().empty());
-}
-
-TEST(RunCoreReplay, OtherConfigurationDatasetOrPlanIsRefusedByName) {
-  const std::string row = "{}";
-  const auto refused = [&](auto&& change) {
-    RunOptions options = run_options();
-    RunCore core(options, [&](uint64_t) -> const std::string& { return row; });
-    RunCreated created{1, RunId(5), {}, {}, 3, 2, 2, 1};
-    change(created);
-    const auto status = core.replay(created);
-    return status ? std::string("accepted") : status.error().message;
-  };
-  EXPECT_EQ(refused([](RunCreated&) {}), "accepted");
-  const Digest other = DigestBuilder().add("x").finish();
-  EXPECT_NE(refused([&](RunCreated& r) { r.config_digest = other; }).find("configuration"), std::string::npos);
-  EXPECT_NE(refused([&](RunCreated& r) { r.dataset_digest = other; }).find("dataset"), std::string::npos);
-  EXPECT_NE(refused([](RunCreated& r) { r.seed = 9; }).find("seed"), std::string::npos);
-  EXPECT_NE(refused([](RunCreated& r) { r.lag = 9; }).find("lag"), std::string::npos);
-}
-
-TEST(RunCoreReplay, RecordsOutOfOrderAreCorruption) {
-  const std::string row = "{}";
-  RunCore core(run_options(), [&](uint64_t) -> const std::string& { return row; });
-  EXPECT_EQ(core.replay(LifeStarted{1}).error().code, ErrorCode::kCorruption);
-  ASSERT_TRUE(core.replay(RunCreated{1, RunId(5), {}, {}, 3, 2, 2, 1}));
-  EXPECT_EQ(core.replay(GroupScored{}).error().code, ErrorCode::kCorruption);
-  EXPECT_EQ(core.replay(StepBatched{StepId(0), {}}).error().code, ErrorCode::kCorruption);
-  EXPECT_EQ(core.replay(StepTrained{}).error().code, ErrorCode::kCorruption);
-  EXPECT_EQ(core.replay(CheckpointSaved{PolicyVersion(4), ""}).error().code, ErrorCode::kCorruption);
 }
 
 }  // namespace

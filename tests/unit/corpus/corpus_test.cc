@@ -6,8 +6,8 @@
 #include <limits>
 #include <thread>
 
-#include "data/corpus/hdf5_file.h"
 #include "data/corpus/inspect.h"
+#include "data/store/hdf5_file.h"
 #include "tests/unit/corpus/support.h"
 
 namespace prosodia {

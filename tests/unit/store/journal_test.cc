@@ -128,6 +128,30 @@ TEST(Journal, AFailedSyncIsFinal) {
   EXPECT_EQ(journal->durable_lsn(), 1u);
 }
 
+// Linux marks the pages of a failed fsync clean. A process that is started again must not take them for durable.
+TEST(Journal, WhatAFailedSyncLeftInThePageCacheIsWrittenAgain) {
+  FaultyFileSystem fs;
+  {
+    auto journal = reopen(fs, "j").journal;
+    write(*journal, 1, "a");
+    ASSERT_TRUE(journal->sync());
+    write(*journal, 1, "b");
+    fs.fail_sync(1, EIO);
+    ASSERT_FALSE(journal->sync());
+  }
+  fs.crash(Crash::kProcess);
+  {
+    auto journal = reopen(fs, "j").journal;  // reads "b" from the page cache
+    ASSERT_TRUE(journal);
+    write(*journal, 1, "c");
+    ASSERT_TRUE(journal->sync());
+  }
+  fs.crash(Crash::kDropUnsynced);
+  const auto after = reopen(fs, "j");
+  ASSERT_TRUE(after.journal) << after.error.message;
+  EXPECT_THAT(after.records, ElementsAre("1:a", "1:b", "1:c"));
+}
+
 TEST(Journal, AFullDiskNamesTheFileAndTheRestGoesOnAfterwards) {
   FaultyFileSystem fs;
   {

@@ -1,4 +1,4 @@
-#include "data/corpus/hdf5_file.h"
+#include "data/store/hdf5_file.h"
 
 #include <algorithm>
 
@@ -104,8 +104,9 @@ Status append_raw(const Handle& dataset, hid_t memory_type, uint64_t old_size, u
 }
 
 Status write_raw(const Handle& file, const std::string& name, hid_t file_type, hid_t memory_type, uint64_t count,
-                 const void* values) {
-  const Handle space = simple_space(count);
+                 const void* values, uint64_t row) {
+  const hsize_t extent[2] = {count / row, row};
+  const Handle space(H5Screate_simple(row > 1 ? 2 : 1, extent, nullptr), H5Sclose);
   const Handle creation = timeless(H5P_DATASET_CREATE);
   const Handle dataset(
       H5Dcreate2(file.get(), name.c_str(), file_type, space.get(), H5P_DEFAULT, creation.get(), H5P_DEFAULT), H5Dclose);
@@ -154,6 +155,31 @@ Status read_raw(const Handle& dataset, hid_t memory_type, uint64_t begin, uint64
                   H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, &first, nullptr, &rows, nullptr) >= 0 &&
                   H5Dread(dataset.get(), memory_type, memory.get(), space.get(), H5P_DEFAULT, values) >= 0;
   return check(ok, ErrorCode::kCorruption, "cannot read dataset");
+}
+
+Result<uint64_t> table_size(const Handle& file, const std::string& name, hid_t memory_type, uint64_t row) {
+  const Handle dataset(H5Dopen2(file.get(), name.c_str(), H5P_DEFAULT), H5Dclose);
+  if (!dataset) return fail(ErrorCode::kInvalidInput, "no dataset {}: {}", name, last_error());
+  const Handle space(H5Dget_space(dataset.get()), H5Sclose);
+  const Handle stored(H5Dget_type(dataset.get()), H5Tclose);
+  hsize_t extent[2] = {0, 1};
+  const int rank = H5Sget_simple_extent_ndims(space.get());
+  const size_t value_bytes = H5Tget_size(memory_type);
+  // A header can claim any extent; tables are not compressed, so the file holds what it claims.
+  hsize_t file_bytes = 0;
+  H5Fget_filesize(file.get(), &file_bytes);
+  const bool fits = rank == (row > 1 ? 2 : 1) && H5Sget_simple_extent_dims(space.get(), extent, nullptr) == rank &&
+                    extent[1] == row && H5Tget_class(stored.get()) == H5Tget_class(memory_type) &&
+                    H5Tget_size(stored.get()) == value_bytes &&
+                    extent[0] <= file_bytes / (value_bytes * row);
+  if (!fits) return fail(ErrorCode::kInvalidInput, "dataset {} has an unexpected shape or type", name);
+  return static_cast<uint64_t>(extent[0]) * row;
+}
+
+Status read_whole(const Handle& file, const std::string& name, hid_t memory_type, void* values) {
+  const Handle dataset(H5Dopen2(file.get(), name.c_str(), H5P_DEFAULT), H5Dclose);
+  const bool ok = dataset && H5Dread(dataset.get(), memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
+  return check(ok, ErrorCode::kInvalidInput, fmt::format("dataset {} cannot be read", name));
 }
 
 Status write_strings(const Handle& file, const std::string& name, std::span<const std::string_view> values) {
