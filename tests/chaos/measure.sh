@@ -7,8 +7,8 @@ export PROSODIA_BINARY=$build/bin/prosodia PROSODIA_CHAOS_AUDIT=$build/tests/cha
 use_folder measure
 heartbeat_ms=1000
 steps=1000000
-chaos_options=("${train_options[@]/%200/$heartbeat_ms}" --max_restarts 100000 --collective_timeout_s 20 --max_attempts 1000
-  --layout learner=2,rollout=2,reward=1)
+chaos_options=("${train_options[@]/%200/$heartbeat_ms}" --max_restarts 100000 --collective_timeout_s 5 --max_attempts 1000
+  --restart_delay_max_s 0.1 --layout learner=2,rollout=2,reward=1)  # the delay after a first failure: faults are rare in real runs
 now() { date +%s%N; }
 ms_since() { echo $((($(now) - $1) / 1000000)); }
 until_true() { until "$@"; do running || give_up "the run ended"; sleep 0.01; done; }
@@ -43,14 +43,13 @@ for _ in $(seq "$rounds"); do
   until_true other_pid coordinator "$pid"; ms_since "$t" >>"$R/coordinator_started"
   seen=$(lines); until_true new_step; ms_since "$t" >>"$R/coordinator_trains"
 done
-# Loading alone: from the start of a rank to its "loaded" line is what a group needs without any fault.
 kill -TERM "$run"; wait "$run" || true
-printf '\n%-78s %s\n' "worker killed -> coordinator gives its leases away (target: 4 heartbeats, $((4 * heartbeat_ms)) ms)" "$(median worker_loss_seen)" \
+printf '%-78s %s\n' "worker killed -> coordinator gives its leases away (target: 4 heartbeats, $((4 * heartbeat_ms)) ms)" "$(median worker_loss_seen)" \
   "worker killed -> its replacement has started" "$(median worker_restarted)" \
   "learner rank killed -> all ranks are gone" "$(median learner_gone)" \
   "learner rank killed -> the new ranks have started (target: 5 s + loading)" "$(median learner_started)" \
   "learner rank killed -> the next step is trained" "$(median learner_trains)" \
-  "learner rank 0 stopped -> all ranks are gone" "$(median stopped_learner_gone)" \
+  "learner rank 0 stopped -> all ranks are gone (--collective_timeout_s 5, or silence)" "$(median stopped_learner_gone)" \
   "learner rank 0 stopped -> the next step is trained" "$(median stopped_learner_trains)" \
   "coordinator killed -> the new one has started" "$(median coordinator_started)" \
   "coordinator killed -> the next step is trained (target: 10 s)" "$(median coordinator_trains)"

@@ -97,6 +97,7 @@ TEST(Nfc, MarksSinceUnicode9StayInPlace) {
   EXPECT_EQ(nfc("e\u1ABF\u0301"), "e\u1ABF\u0301");  // Unicode 13: nothing composes across it
   EXPECT_EQ(nfc("e\u0301\u1ABF"), "\u00E9\u1ABF");   // and it does not move
   EXPECT_EQ(nfc("\u1ABF\u0301\u0323"), "\u1ABF\u0323\u0301");
+  EXPECT_EQ(nfc("e\U0001E08F\u0301\u0323"), "e\U0001E08F\u0323\u0301");  // Unicode 15
   EXPECT_EQ(nfc("\U00011935\U00011930"), "\U00011935\U00011930");
 }
 
