@@ -75,10 +75,30 @@ Result<std::vector<std::string>> parse_audios(const json& row, const std::filesy
   return audios;
 }
 
+// What ms-swift's form allows and no model here reads: refused, because leaving it out would answer another question.
+Status refuse_vision(const json& row, const std::vector<Message>& messages) {
+  for (const char* key : {"videos", "images"}) {
+    const auto entry = row.find(key);
+    if (entry != row.end() && !entry->is_null() && !entry->empty()) {
+      return fail(ErrorCode::kInvalidInput, "\"{}\": only text and audio are supported; remove these rows", key);
+    }
+  }
+  for (const Message& message : messages) {
+    for (const char* tag : {"<video>", "<image>"}) {
+      if (message.content.find(tag) != std::string::npos) {
+        return fail(ErrorCode::kInvalidInput,
+                    "a {} tag in a message: only text and audio are supported; remove these rows", tag);
+      }
+    }
+  }
+  return {};
+}
+
 Result<Sample> sample_from(json row, const std::filesystem::path& base_dir) {
   if (!row.is_object()) return fail(ErrorCode::kInvalidInput, "expected a JSON object, found {}", row.type_name());
   Sample sample;
   PROSODIA_ASSIGN(sample.messages, parse_messages(row));
+  PROSODIA_TRY(refuse_vision(row, sample.messages));
   PROSODIA_ASSIGN(sample.audios, parse_audios(row, base_dir));
   const size_t tags = count_audio_tags(sample.messages);
   if (tags != sample.audios.size()) {

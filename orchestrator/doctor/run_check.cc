@@ -130,8 +130,7 @@ class RunCheck {
     uint64_t steps = 0;
     for (const Segment& segment : *segments) check_segment(segment, steps);
     if (findings_.size() > before) return;
-    // archive_keep_steps may have removed the first ones.
-    const uint64_t begin = segments->empty() ? 0 : segments->front().first_step;
+    const uint64_t begin = options_.drops_old_segments && !segments->empty() ? segments->front().first_step : 0;
     const uint64_t end = archived_before(*segments, begin);
     if (end - begin < steps)
       return add(warn("rollouts", fmt::format("step {} is in no segment, later ones are", end),

@@ -16,6 +16,7 @@
 namespace prosodia::doctor {
 
 struct RunCheckOptions {
+  bool drops_old_segments = false;      // archive_keep_steps > 0: the archive need not begin at step 0
   std::optional<Digest> config_digest;  // of config.ini as it is now, when it could be read
 };
 

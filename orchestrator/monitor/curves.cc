@@ -117,6 +117,8 @@ std::string summary(const RunHistory& history) {
   if (const double kl = history.last(metric::kKl); std::isfinite(kl)) out += tile("KL now", fmt::format("{:.4f}", kl));
   if (const double tokens = history.last(metric::kNumTokens); std::isfinite(tokens))
     out += tile("tokens", tokens >= 1e6 ? fmt::format("{:.1f}M", tokens / 1e6) : fmt::format("{:.0f}", tokens));
+  if (const double ratio = history.last(metric::kEffectiveTraining); std::isfinite(ratio))
+    out += tile("effective training time", fmt::format("{:.1f} %", 100 * ratio));
   out += tile("elapsed", format_duration(history.last_wall_time() - history.first_wall_time()));
   return out + "</section>";
 }

@@ -7,6 +7,7 @@
 
 #include "data/store/atomic_file.h"
 #include "orchestrator/monitor/curves.h"
+#include "orchestrator/monitor/effective_training.h"
 #include "orchestrator/monitor/event_file.h"
 #include "orchestrator/monitor/jsonl_file.h"
 #include "orchestrator/monitor/progress.h"
@@ -38,7 +39,10 @@ class MonitorSinks final : public MetricsSink {
     PROSODIA_ASSIGN(metrics_, JsonlFile::open(fs_, options_.run_dir / "metrics.jsonl", options_.first_step));
     PROSODIA_ASSIGN(completions_, JsonlFile::open(fs_, options_.run_dir / "completions.jsonl", options_.first_step));
     PROSODIA_ASSIGN(const auto earlier, read_metrics(fs_, options_.run_dir / "metrics.jsonl"));
-    for (const StepReport& report : earlier) history_.add(report);
+    for (const StepReport& report : earlier) {
+      history_.add(report);
+      effective_training_.add(report);
+    }
     PROSODIA_ASSIGN(auto newest,
                     read_last_completions(fs_, options_.run_dir / "completions.jsonl", options_.report_samples));
     newest_.assign(std::make_move_iterator(newest.begin()), std::make_move_iterator(newest.end()));
@@ -51,7 +55,10 @@ class MonitorSinks final : public MetricsSink {
     return {};
   }
 
-  Status on_step(const StepReport& report) override {
+  Status on_step(const StepReport& finished) override {
+    StepReport report = finished;
+    effective_training_.add(report);
+    report.metrics[metric::kEffectiveTraining] = effective_training_.ratio();
     if (progress_) progress_->on_step(report);  // first: a full disk must not take the run's face away
     history_.add(report);
     keep_samples(report);
@@ -118,6 +125,7 @@ class MonitorSinks final : public MetricsSink {
   std::unique_ptr<JsonlFile> metrics_, completions_;
   std::unique_ptr<EventFileWriter> events_;  // null: switched off
   RunHistory history_;
+  EffectiveTraining effective_training_;
   std::deque<LoggedResponse> newest_;
   double last_picture_ = -1e18;
 };

@@ -37,6 +37,8 @@ inline constexpr const char* kLogpDifferenceMax = "sampling/sampling_logp_differ
 // From the coordinator.
 inline constexpr const char* kStepTime = "step_time";    // seconds
 inline constexpr const char* kNumTokens = "num_tokens";  // prompts and completions since the run's beginning
+// Step time / wall time since the first step, over all restarts; effective_training.h.
+inline constexpr const char* kEffectiveTraining = "ft/effective_training_ratio";
 inline constexpr const char* kTokensPerSecond = "tokens_per_second";  // sampled tokens / step time
 }  // namespace metric
 

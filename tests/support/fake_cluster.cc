@@ -1,5 +1,7 @@
 #include "tests/support/fake_cluster.h"
 
+#include <unistd.h>
+
 #include <fstream>
 
 #include "tests/sim/sim_workers.h"
@@ -10,7 +12,7 @@ using namespace protocol;
 using std::chrono::milliseconds;
 
 FakeCluster::FakeCluster(const std::string& name) {
-  options.run_dir = std::filesystem::path(::testing::TempDir()) / name;
+  options.run_dir = std::filesystem::path(::testing::TempDir()) / fmt::format("{}-{}", name, ::getpid());
   std::filesystem::remove_all(options.run_dir);
   for (int i = 0; i < 5; ++i) {
     options.rows.push_back(fmt::format(

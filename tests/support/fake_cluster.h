@@ -49,7 +49,11 @@ class FakeCluster {
  public:
   // A small run (8 steps of 2 groups of 3) in a fresh folder of that name.
   explicit FakeCluster(const std::string& name);
-  ~FakeCluster() { stop_workers(); }
+  ~FakeCluster() {
+    stop_workers();
+    std::error_code ignored;
+    std::filesystem::remove_all(options.run_dir, ignored);
+  }
 
   void start_workers();
   void stop_workers();

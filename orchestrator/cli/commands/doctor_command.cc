@@ -31,16 +31,14 @@ int finish(const Findings& findings, const char* subject) {
   return doctor::exit_code_of(findings);
 }
 
-Result<Digest> recorded_config_digest(const fs::path& run) {
+Result<Options> recorded_options(const fs::path& run) {
   const std::vector<std::string> arguments = {"--config", (run / "config.ini").string()};
-  PROSODIA_ASSIGN(const Options options, parse_options(kTrain, arguments));
-  return run_digest_of_config(options);
+  return parse_options(kTrain, arguments);
 }
 
 // The input a resumed run would read, against the digests that were recorded.
 Findings check_inputs(const fs::path& run) {
-  const std::vector<std::string> arguments = {"--config", (run / "config.ini").string()};
-  const auto before = parse_options(kTrain, arguments);
+  const auto before = recorded_options(run);
   if (!before || before->text("model_digest").empty()) return {};
   Findings findings;
   Options now = *before;
@@ -63,7 +61,10 @@ Result<int> check_folder(const std::string& run) {
   if (!fs::is_directory(run))
     return fail(ErrorCode::kInvalidInput, "{} is no folder; give the --output_dir of a `prosodia train`", run);
   doctor::RunCheckOptions options;
-  if (const auto digest = recorded_config_digest(run)) options.config_digest = *digest;
+  if (const auto recorded = recorded_options(run)) {
+    options.drops_old_segments = recorded->integer("archive_keep_steps") > 0;
+    if (const auto digest = run_digest_of_config(*recorded)) options.config_digest = *digest;
+  }
   Findings findings = doctor::check_run(posix_file_system(), run, options);
   for (auto& finding : check_inputs(run)) findings.push_back(std::move(finding));
   return finish(findings, run.c_str());

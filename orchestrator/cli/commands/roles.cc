@@ -19,6 +19,7 @@
 #include "orchestrator/coordinator/crash_plan.h"
 #include "orchestrator/launch/layout.h"
 #include "orchestrator/launch/supervisor_line.h"
+#include "orchestrator/monitor/jsonl_file.h"
 #include "orchestrator/monitor/monitor_sinks.h"
 #include "orchestrator/protocol/worker_client.h"
 #include "workers/learner/learner.h"
@@ -218,6 +219,11 @@ Result<bool> report_if_complete(const Options& options) {
   fmt::print("run complete: {} steps, run digest {}\n", status.trained_steps, status.run_digest.hex());
   fmt::print("checkpoint {}/checkpoints/step-{:06}; curves {}/report.html; tensorboard --logdir {}\n", run_dir,
              status.trained_steps, run_dir, run_dir);
+  const auto reports = read_metrics(posix_file_system(), fs::path(run_dir) / "metrics.jsonl");
+  if (reports && !reports->empty() && reports->back().metrics.contains(metric::kEffectiveTraining)) {
+    fmt::print("effective training time {:.1f} % of the wall time since the first step, restarts included\n",
+               100 * reports->back().metrics.at(metric::kEffectiveTraining));
+  }
   std::fflush(stdout);
   return true;
 }

@@ -151,7 +151,7 @@ TEST(Coordinator, RunIsCompleteOnlyOnceItsArchiveIs) {
 }
 
 TEST(Coordinator, SecondCoordinatorInARunFolderIsRefusedByItsLock) {
-  const auto folder = std::filesystem::path(::testing::TempDir()) / "coordinator_lock";
+  const auto folder = std::filesystem::path(::testing::TempDir()) / fmt::format("coordinator_lock-{}", ::getpid());
   std::filesystem::remove_all(folder);
   auto lock = lock_run(posix_file_system(), folder);
   ASSERT_TRUE(lock) << lock.error().message;

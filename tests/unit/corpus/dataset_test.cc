@@ -95,6 +95,9 @@ TEST(Dataset, ErrorsNameFileLineAndExpectation) {
   EXPECT_THAT(error(R"({"messages":[{"role":"user","content":""}],"solution":3})"),
               HasSubstr("\"solution\" must be a string"));
   EXPECT_THAT(error("{\"messages\":[{\"role\":\"user\",\"content\":\"\xff\"}]}"), HasSubstr("not valid JSON"));
+  EXPECT_THAT(error(R"({"messages":[{"role":"user","content":"x"}],"videos":["a.mp4"]})"),
+              HasSubstr("\"videos\": only text and audio are supported"));
+  EXPECT_THAT(error(R"({"messages":[{"role":"user","content":"<image>x"}]})"), HasSubstr("a <image> tag in a message"));
 }
 
 TEST(Dataset, MissingAndEmptyFiles) {

@@ -43,6 +43,27 @@ void expect_steps_once(FileSystem& fs, uint64_t last) {
   for (uint64_t i = 0; i < 2 * last; ++i) EXPECT_EQ(responses[i].step, i / 2 + 1);
 }
 
+// Ten steps of 2 s, an hour of nothing, then ten more; the first of each process has only its phases to count with.
+TEST(MonitorSinks, EffectiveTrainingCountsTheTimeBetweenProcesses) {
+  FaultyFileSystem fs;
+  double wall_time = 1000;
+  for (const uint64_t first : {1, 11}) {
+    auto monitor = open_monitor(fs, options(first));
+    ASSERT_TRUE(monitor);
+    for (uint64_t step = first; step < first + 10; ++step) {
+      StepReport finished = step_report(step, 20);
+      finished.wall_time = wall_time += 2;
+      finished.metrics[metric::kStepTime] = step == first ? 0 : 2;
+      finished.phase_seconds = {{"rollout", 1.0}, {"reward", 0.25}, {"train", 0.75}, {"wait", 1.25}};
+      ASSERT_TRUE((*monitor)->on_step(finished));
+    }
+    wall_time += 3600;
+  }
+  const auto metrics = read_metrics(fs, "run/metrics.jsonl").value();
+  EXPECT_DOUBLE_EQ(metrics[9].metrics.at(metric::kEffectiveTraining), 1);
+  EXPECT_DOUBLE_EQ(metrics[19].metrics.at(metric::kEffectiveTraining), 40.0 / 3640);
+}
+
 TEST(MonitorSinks, WritesEverythingAndAResumeRepeatsNothing) {
   FaultyFileSystem fs;
   ASSERT_TRUE(report(fs, 1, 8));
