@@ -2,6 +2,7 @@
 // runs one; a failure prints the seed and how to run it again.
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <cstdlib>
 
 #include "tests/sim/cluster.h"
@@ -205,6 +206,10 @@ TEST(Simulation, AnyFaultsGiveTheFaultFreeRun) {
     EXPECT_EQ(outcome.run_digest, expected[options.lag]);
     if (only > 0) fmt::print("trace hash {:016x}, {} ms\n", outcome.trace_hash, outcome.duration_ms);
     if (HasFailure()) break;
+    if (seed % 1000 == 0) {  // somebody waits for 10,000
+      fmt::print("{} seeds, none failed\n", seed);
+      std::fflush(stdout);
+    }
   }
   sum.print();
   if (only == 0 && seeds >= 200 && !HasFailure()) expect_everything_happened(sum);
