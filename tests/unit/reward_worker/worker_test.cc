@@ -56,6 +56,9 @@ class Harness {
   }
   Status shut_down(int exit_code) {
     (void)coordinator_.try_send(coordinator_.peer, Shutdown{exit_code, "done"});
+    return ended();
+  }
+  Status ended() {  // waits for the worker to end by itself
     EXPECT_TRUE(run_until([&] { return ended_.load(); }));
     thread_.join();
     return status_;
@@ -215,7 +218,7 @@ TEST(RewardWorker, StopsWhenAsked) {
   options.stop_requested = [&] { return stop.load(); };
   Harness harness(options);
   stop = true;
-  const Status status = harness.shut_down(0);
+  const Status status = harness.ended();
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, ErrorCode::kInterrupted);
 }
