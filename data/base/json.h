@@ -22,6 +22,13 @@ Result<nlohmann::json> parse_json(std::string_view text, std::string_view where,
 // The same, and it must be an object.
 Result<nlohmann::json> parse_json_object(std::string_view text, std::string_view where);
 
+// A value as one line of a JSONL file, without its line break. Never fails: text that is no UTF-8 (a model may emit
+// half a character) gets replacement characters.
+template <class Json>
+std::string dump_line(const Json& value) {
+  return value.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
+}
+
 // A value as a message quotes it: one line, cut when long. Never fails.
 std::string brief(const nlohmann::json& value);
 

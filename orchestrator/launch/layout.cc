@@ -31,6 +31,18 @@ std::string_view name(Role role) {
   return "unknown";
 }
 
+std::string process_name(Role role, int index) {
+  if (role == Role::kCoordinator || role == Role::kLearner) return std::string(name(role));
+  return fmt::format("{}-{}", name(role), index);
+}
+
+std::vector<std::string> worker_process_names(const Layout& layout) {
+  std::vector<std::string> names = {process_name(Role::kLearner, 0)};
+  for (int i = 0; i < layout.rollouts; ++i) names.push_back(process_name(Role::kRollout, i));
+  for (int i = 0; i < layout.rewards; ++i) names.push_back(process_name(Role::kReward, i));
+  return names;
+}
+
 Result<Layout> parse_layout(std::string_view text) {
   Layout layout;
   std::set<std::string_view> seen;

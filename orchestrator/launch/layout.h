@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "data/base/status.h"
 
@@ -18,6 +19,12 @@ struct Layout {
 
 // "learner=2,rollout=4,reward=1": each role at most once, counts from 1 to 100000; an absent role means 1.
 Result<Layout> parse_layout(std::string_view text);
+
+// What a process of a supervised run is called in logs, in its Hello and by the coordinator's reports: "coordinator",
+// "learner" (all ranks are one child, their mpirun), "rollout-0", "reward-1".
+std::string process_name(Role role, int index);
+// Of every process but the coordinator.
+std::vector<std::string> worker_process_names(const Layout& layout);
 
 struct Placement {
   Role role = Role::kCoordinator;

@@ -5,6 +5,8 @@
 #include <deque>
 #include <functional>
 
+#include "data/base/json.h"
+
 namespace prosodia {
 namespace {
 
@@ -68,7 +70,7 @@ Result<std::unique_ptr<JsonlFile>> JsonlFile::open(FileSystem& fs, const std::fi
 }
 
 void JsonlFile::add(const ordered_json& line) {
-  buffer_ += line.dump(-1, ' ', false, json::error_handler_t::replace);  // a model may emit half a character
+  buffer_ += dump_line(line);
   buffer_ += '\n';
 }
 

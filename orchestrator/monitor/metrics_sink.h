@@ -12,7 +12,7 @@ namespace prosodia {
 class MetricsSink {
  public:
   virtual ~MetricsSink() = default;
-  virtual Status on_step(const StepReport&) = 0;
+  virtual Status on_step(StepReport) = 0;
   // Makes everything so far durable. Call before a checkpoint commits: steps before it are never reported again.
   virtual Status sync() = 0;
   // The run ends (finished, interrupted or failed): final pictures, then sync.

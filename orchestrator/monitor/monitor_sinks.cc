@@ -55,8 +55,7 @@ class MonitorSinks final : public MetricsSink {
     return {};
   }
 
-  Status on_step(const StepReport& finished) override {
-    StepReport report = finished;
+  Status on_step(StepReport report) override {
     effective_training_.add(report);
     report.metrics[metric::kEffectiveTraining] = effective_training_.ratio();
     if (progress_) progress_->on_step(report);  // first: a full disk must not take the run's face away

@@ -21,7 +21,7 @@ namespace prosodia::testing_support {
 
 class RecordingSink : public MetricsSink {
  public:
-  Status on_step(const StepReport& report) override {
+  Status on_step(StepReport report) override {
     const std::lock_guard lock(mutex_);
     reports.push_back(report);
     return {};

@@ -226,7 +226,7 @@ ProcessMemory plan_learner(const ModelConfig& config, const MemoryRequest& reque
   add_backward(config, request, learner_micro_batch(request), plan.items);
   if (serves_weights)
     plan.items.push_back({fmt::format("served weight versions ({})", request.lag + 2), Lifetime::kResident,
-                          static_cast<uint64_t>(request.lag + 2) * count.all * element});
+                          static_cast<uint64_t>(request.lag + 2) * count.all * element, /*on_host=*/true});
   return plan;
 }
 
@@ -234,8 +234,8 @@ ProcessMemory plan_rollout(const ModelConfig& config, const MemoryRequest& reque
   ProcessMemory plan{"rollout worker", {}};
   add_engine(config, request, plan.items);
   const ParameterCount count = count_parameters(config, request);
-  plan.items.push_back(
-      {"a fetched weight version", Lifetime::kTransient, count.all * static_cast<uint64_t>(element_bytes(request))});
+  plan.items.push_back({"a fetched weight version", Lifetime::kTransient,
+                        count.all * static_cast<uint64_t>(element_bytes(request)), /*on_host=*/true});
   return plan;
 }
 

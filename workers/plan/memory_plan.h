@@ -51,6 +51,7 @@ struct MemoryItem {
   std::string what;
   Lifetime lifetime = Lifetime::kResident;
   uint64_t bytes = 0;
+  bool on_host = false;  // in host memory even when the model is on a GPU
 };
 
 struct ProcessMemory {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "data/base/json.h"
 #include "data/corpus/dataset.h"
 #include "orchestrator/cli/commands/role_keys.h"
 #include "orchestrator/cli/commands/run_config.h"
@@ -71,7 +72,7 @@ Result<CoordinatorOptions> coordinator_options(const Options& options) {
     nlohmann::json row = sample.row;
     row["audios"] = sample.audios;
     row[kOriginKey] = sample.origin;
-    coordinator.rows.push_back(row.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    coordinator.rows.push_back(dump_line(row));
   }
   return coordinator;
 }

@@ -37,16 +37,15 @@ Result<Options> recorded_options(const fs::path& run) {
 }
 
 // The input a resumed run would read, against the digests that were recorded.
-Findings check_inputs(const fs::path& run) {
-  const auto before = recorded_options(run);
-  if (!before || before->text("model_digest").empty()) return {};
+Findings check_inputs(const Options& before) {
+  if (before.text("model_digest").empty()) return {};
   Findings findings;
-  Options now = *before;
+  Options now = before;
   if (const Status read = record_input_digests(now); !read)
     return {doctor::warn("input", read.error().message, "a finished run does not need it; to go on, put it back")};
   const auto compare = [&](const char* digest, const char* what) {
-    const std::string path = before->text(what);
-    if (before->text(digest) == now.text(digest))
+    const std::string path = before.text(what);
+    if (before.text(digest) == now.text(digest))
       findings.push_back(doctor::ok(what, fmt::format("{} is what the run began with", path)));
     else
       findings.push_back(doctor::warn(what, fmt::format("{} has changed since the run began", path),
@@ -61,12 +60,13 @@ Result<int> check_folder(const std::string& run) {
   if (!fs::is_directory(run))
     return fail(ErrorCode::kInvalidInput, "{} is no folder; give the --output_dir of a `prosodia train`", run);
   doctor::RunCheckOptions options;
-  if (const auto recorded = recorded_options(run)) {
+  const auto recorded = recorded_options(run);
+  if (recorded) {
     options.drops_old_segments = recorded->integer("archive_keep_steps") > 0;
     if (const auto digest = run_digest_of_config(*recorded)) options.config_digest = *digest;
   }
   Findings findings = doctor::check_run(posix_file_system(), run, options);
-  for (auto& finding : check_inputs(run)) findings.push_back(std::move(finding));
+  if (recorded) std::ranges::move(check_inputs(*recorded), std::back_inserter(findings));
   return finish(findings, run.c_str());
 }
 

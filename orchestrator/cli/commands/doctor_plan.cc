@@ -80,6 +80,9 @@ void print_process(const PlannedProcess& process) {
   fmt::print("  {:<42}{:>14}\n", "needed", gigabytes(process.memory.needed() + kProgramBytes));
 }
 
+// With 5 % left for the driver and fragmentation.
+bool fits(uint64_t bytes, double device_gb) { return static_cast<double>(bytes) <= device_gb * kGigabyte * 0.95; }
+
 // GPUs: process i of a role sits on device i mod devices.
 void print_devices(const std::vector<PlannedProcess>& processes, int64_t devices, double device_gb) {
   std::vector<uint64_t> used(static_cast<size_t>(devices), 0);
@@ -88,8 +91,8 @@ void print_devices(const std::vector<PlannedProcess>& processes, int64_t devices
     for (const PlannedProcess& process : processes) {
       if (!process.memory.process.starts_with(role)) continue;
       uint64_t bytes = process.memory.needed();
-      for (const MemoryItem& item : process.memory.items)  // these stay in host memory
-        if (item.what.starts_with("served weight") || item.what.starts_with("a fetched")) bytes -= item.bytes;
+      for (const MemoryItem& item : process.memory.items)
+        if (item.on_host) bytes -= item.bytes;
       for (int i = 0; i < process.count; ++i) used[next++ % used.size()] += bytes;
     }
   }
@@ -97,8 +100,7 @@ void print_devices(const std::vector<PlannedProcess>& processes, int64_t devices
   fmt::print(
       "\n{} device(s) of {:.0f} GB, learner ranks and rollout workers spread over them: the fullest takes {}: {}\n",
       devices, device_gb, gigabytes(most),
-      static_cast<double>(most) <= device_gb * kGigabyte * 0.95 ? "fits (5 % left for the driver and fragmentation)"
-                                                                : "does NOT fit");
+      fits(most, device_gb) ? "fits (5 % left for the driver and fragmentation)" : "does NOT fit");
 }
 
 void print_strategies(const ModelConfig& config, const MemoryRequest& base, double device_gb) {
@@ -113,10 +115,9 @@ void print_strategies(const ModelConfig& config, const MemoryRequest& base, doub
         request.gradient_checkpointing = checkpointing;
         const uint64_t bytes = plan_learner(config, request, /*serves_weights=*/false).needed();
         const bool available = is_available(request);
-        const bool fits = static_cast<double>(bytes) <= device_gb * kGigabyte * 0.95;
         fmt::print("  {:<10} --sharding {:<10}{:<26}{:>14}{}{}\n", lora > 0 ? "LoRA r=16" : "all weights",
                    name(sharding), checkpointing ? " --gradient_checkpointing" : "", gigabytes(bytes),
-                   device_gb > 0 ? (fits ? "  fits" : "  no  ") : "",
+                   device_gb > 0 ? (fits(bytes, device_gb) ? "  fits" : "  no  ") : "",
                    available ? "" : "  (not available in this build)");
       }
 }

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <map>
 
+#include "data/base/json.h"
 #include "data/corpus/dataset.h"
 #include "data/prosody/levels_json.h"
 #include "data/store/atomic_file.h"
@@ -112,7 +113,7 @@ Result<std::vector<EvalRecord>> run_decoding(const Options& options, const Loade
   const auto collect = [&](size_t index, json row) -> Status {
     const std::string response = row.at("completions").at(0).at("text");
     PROSODIA_ASSIGN(EvalRecord record, judge(samples[index], index, response, scorer));
-    rows += to_json(record, decoding.name, response).dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+    rows += dump_line(to_json(record, decoding.name, response)) + "\n";
     records.push_back(std::move(record));
     return {};
   };

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#include "data/base/json.h"
 #include "data/base/peak_memory.h"
 #include "data/corpus/dataset.h"
 #include "data/store/atomic_file.h"
@@ -24,7 +25,7 @@ class RowOutput {
  public:
   explicit RowOutput(std::string path) : path_(std::move(path)) {}
   Status put(const json& row) {
-    const std::string line = row.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+    const std::string line = dump_line(row) + "\n";
     if (!path_.empty())
       text_ += line;
     else if (std::fwrite(line.data(), 1, line.size(), stdout) != line.size() || std::fflush(stdout) != 0)
@@ -51,8 +52,7 @@ Result<Sample> prompt_row(const Options& options) {
   if (!options.text("system").empty()) messages.push_back({{"role", "system"}, {"content", options.text("system")}});
   messages.push_back({{"role", "user"}, {"content", content}});
   const json row = {{"messages", messages}, {"audios", options.list("audio")}};
-  PROSODIA_ASSIGN(Sample sample, parse_sample(row.dump(-1, ' ', false, json::error_handler_t::replace),
-                                              std::filesystem::current_path(), "--prompt", 1));
+  PROSODIA_ASSIGN(Sample sample, parse_sample(dump_line(row), std::filesystem::current_path(), "--prompt", 1));
   sample.origin = "--prompt";
   return sample;
 }

@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "data/base/json.h"
 #include "data/base/peak_memory.h"
 #include "data/store/atomic_file.h"
 #include "orchestrator/cli/commands/archived_rollouts.h"
@@ -102,15 +103,14 @@ class ReplayRecord {
   Status resume(ReplayComparison& comparison) {
     if (!fs::exists(path_)) return {};
     PROSODIA_ASSIGN(const std::string text, posix_file_system().read_text(path_));
-    const json saved = json::parse(text, nullptr, false);
-    if (!saved.is_object())
-      return fail(ErrorCode::kCorruption, "{}: not JSON. Next: remove the folder", path_.string());
+    const auto saved = parse_json_object(text, path_.string());
+    if (!saved) return fail(ErrorCode::kCorruption, "{}: not JSON. Next: remove the folder", path_.string());
     for (const char* key : {"archive", "options", "ranks"})
-      if (saved.value(key, json()) != base_.at(key))
+      if (saved->value(key, json()) != base_.at(key))
         return fail(ErrorCode::kUsage,
                     "{} holds the replay of another run or with other options. Next: choose another --output_dir",
                     path_.parent_path().string());
-    if (saved.contains("comparison")) comparison.restore(saved.at("comparison"));
+    if (saved->contains("comparison")) comparison.restore(saved->at("comparison"));
     return {};
   }
 
@@ -257,7 +257,8 @@ Result<int> run_replay(const Options& given, const CommandContext& context) {
   if (collective->size() != setup.ranks)
     setup.deviations.push_back(
         fmt::format("{} ranks under mpirun instead of {}: the order of its sums", collective->size(), setup.ranks));
-  PROSODIA_TRY(check_model(setup));
+  // Only rank 0 speaks of deviations, so only it reads the model for them.
+  PROSODIA_TRY(collective->agree(collective->rank() == 0 ? check_model(setup) : Status{}));
   if (collective->rank() == 0) {
     fmt::print("replay: steps {} to {} of {}, {} learner rank(s), into {}\n", archive.first_step(), archive.end_step(),
                rollouts, collective->size(), setup.output_dir.string());

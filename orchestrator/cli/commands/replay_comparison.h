@@ -60,7 +60,7 @@ class ReplayComparison {
   RunRecords records_;
   std::map<uint64_t, std::filesystem::path> checkpoints_;  // of the run, by version
   core::PlanOptions plan_;
-  std::map<uint64_t, RecordedStep> archived_;
+  std::optional<std::pair<uint64_t, RecordedStep>> expected_;  // by the archive, of the step under way
   uint64_t compared_ = 0, equal_checkpoints_ = 0;
   std::optional<StepDifference> difference_;
   std::optional<TensorDifference> tensors_;

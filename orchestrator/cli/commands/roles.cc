@@ -98,10 +98,7 @@ Status coordinate(const Options& options, std::atomic<bool>& stop,
   };
   if (supervisor.connected()) {  // it starts them under these names
     PROSODIA_ASSIGN(const launch::Layout layout, launch::parse_layout(options.text("layout")));
-    auto& names = coordinator.run.expected_workers;
-    names.push_back("learner");
-    for (int i = 0; i < layout.rollouts; ++i) names.push_back(fmt::format("rollout-{}", i));
-    for (int i = 0; i < layout.rewards; ++i) names.push_back(fmt::format("reward-{}", i));
+    coordinator.run.expected_workers = launch::worker_process_names(layout);
   }
   PROSODIA_ASSIGN(const auto lock, lock_run(posix_file_system(), coordinator.run_dir));  // before the monitor writes
   PROSODIA_ASSIGN(const RunStatus before, inspect_run(posix_file_system(), coordinator.run_dir));

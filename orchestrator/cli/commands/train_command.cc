@@ -65,7 +65,7 @@ void print_plan(const Options& options, const Layout& layout) {
 
 ProcessSpec role_process(const Options& options, const CommandContext& context, Role role, int index) {
   const fs::path run = options.text("output_dir");
-  const std::string who = role == Role::kCoordinator ? "coordinator" : fmt::format("{}-{}", launch::name(role), index);
+  const std::string who = launch::process_name(role, index);
   return {.name = who,
           .argv = {context.program, std::string(launch::name(role)), "--config", (run / "config.ini").string(),
                    "--name", who},
@@ -90,15 +90,20 @@ fs::path mpi_scratch(const Options& options) {
 
 ProcessSpec learner_group(const Options& options, const CommandContext& context, const Layout& layout) {
   ProcessSpec spec = role_process(options, context, Role::kLearner, 0);
-  spec.name = "learner";
-  spec.log = fs::path(options.text("output_dir")) / "logs" / "learner.log";
-  spec.argv.back() = "learner";
   spec.argv = mpirun_command(layout.learners, context.program, {spec.argv.begin() + 1, spec.argv.end()});
   spec.environment = mpirun_environment();
   spec.scratch = mpi_scratch(options);
   spec.environment.push_back("OMPI_MCA_orte_tmpdir_base=" + spec.scratch.string());
   spec.environment.push_back("OMPI_MCA_btl_vader_backing_directory=" + spec.scratch.string());
   return spec;
+}
+
+// Everything before the first process starts: bad input and a folder in use are refused, the folder is made.
+Status prepare_run(Options& options) {
+  PROSODIA_TRY(probe_inputs(options));
+  PROSODIA_TRY(record_input_digests(options));
+  PROSODIA_TRY(check_not_running(options));
+  return prepare_run_folder(options);
 }
 
 Result<int> supervise(const Options& options, const CommandContext& context, const Layout& layout) {
@@ -126,10 +131,7 @@ Result<int> run_under_mpi(Options options, const CommandContext& context, const 
   Status prepared;
   std::string verdict;  // an exit code for every rank, or nothing: go on
   if (world.rank() == 0) {
-    prepared = probe_inputs(options);
-    if (prepared) prepared = record_input_digests(options);
-    if (prepared) prepared = check_not_running(options);
-    if (prepared) prepared = prepare_run_folder(options);
+    prepared = prepare_run(options);
     if (prepared) {
       const auto complete = report_if_complete(options);
       if (!complete)
@@ -161,10 +163,7 @@ Result<int> run_train(const Options& given, const CommandContext& context) {
     return 0;
   }
   if (launch::under_mpi_launcher()) return run_under_mpi(options, context, layout);
-  PROSODIA_TRY(probe_inputs(options));
-  PROSODIA_TRY(record_input_digests(options));
-  PROSODIA_TRY(check_not_running(options));
-  PROSODIA_TRY(prepare_run_folder(options));
+  PROSODIA_TRY(prepare_run(options));
   PROSODIA_ASSIGN(const bool complete, report_if_complete(options));
   if (complete) return 0;
   print_plan(options, layout);

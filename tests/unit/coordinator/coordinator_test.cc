@@ -107,7 +107,7 @@ TEST(Coordinator, RestartedCoordinatorMeetsTheSameWorkers) {
   // shut down only by a coordinator that finishes in order, so let the first life fail in its metrics sink.
   class FailingSink : public MetricsSink {
    public:
-    Status on_step(const StepReport& report) override {
+    Status on_step(StepReport report) override {
       if (report.step == 3) return fail(ErrorCode::kStorage, "disk full");
       return {};
     }
