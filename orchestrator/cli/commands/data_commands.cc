@@ -1,12 +1,13 @@
 // prosodia data synth | build | inspect
 #include <fmt/core.h>
-#include <unistd.h>
 
+#include "data/card/dataset_card.h"
 #include "data/corpus/build.h"
 #include "data/corpus/corpus.h"
 #include "data/corpus/inspect.h"
 #include "data/corpus/synth.h"
 #include "orchestrator/cli/commands/command.h"
+#include "orchestrator/cli/commands/progress_bar.h"
 
 namespace prosodia::cli {
 
@@ -19,14 +20,8 @@ Result<int> run_data_synth(const Options& options, const CommandContext& context
   synth.seed = static_cast<uint64_t>(options.integer("seed"));
   synth.jobs = static_cast<int>(options.integer("jobs"));
   synth.stop_requested = [&context] { return context.stop.load(); };
-  const bool terminal = isatty(STDERR_FILENO);
-  synth.on_progress = [terminal, shown = -1](int done, int total) mutable {
-    const int percent = total > 0 ? 100 * done / total : 100;
-    if (percent == shown || (!terminal && percent % 25 != 0)) return;
-    shown = percent;
-    fmt::print(stderr, "{}synthesising {}/{} ({} %){}", terminal ? "\r" : "", done, total, percent,
-               terminal && done < total ? "" : "\n");
-  };
+  ProgressBar bar("synthesising");
+  synth.on_progress = [&bar](int done, int total) { bar.show(static_cast<size_t>(done), static_cast<size_t>(total)); };
   PROSODIA_ASSIGN(const SynthReport report, synthesize_corpus(synth));
   fmt::print("{}\nwrote {}. Next: prosodia data inspect --corpus {}\n", report.to_text(), out, out);
   return 0;
@@ -56,6 +51,11 @@ Result<int> run_data_inspect(const Options& options, const CommandContext&) {
   PROSODIA_ASSIGN(const std::string path, options.required("corpus"));
   PROSODIA_ASSIGN(const auto corpus, CorpusReader::open(path));
   fmt::print("{}", inspect_text(*corpus));
+  const std::string html = options.text("html");
+  if (html.empty()) return 0;
+  PROSODIA_TRY(write_dataset_card(*corpus, {.samples = static_cast<int>(options.integer("samples"))}, html));
+  fmt::print("\nwrote {}, {:.1f} MB: open it in a browser\n", html,
+             static_cast<double>(std::filesystem::file_size(html)) / 1e6);
   return 0;
 }
 
