@@ -10,8 +10,6 @@
 namespace prosodia {
 namespace {
 
-constexpr std::string_view kUnknown = "not known";
-
 // Known vocabularies first and in their order, then by name, "not known" at the end.
 std::vector<std::string> ordered(const std::set<std::string>& values) {
   std::vector<std::string> result;

@@ -15,6 +15,8 @@
 
 namespace prosodia {
 
+inline constexpr std::string_view kUnknown = "not known";  // how an empty label is shown
+
 // Rows in their order, columns in theirs.
 struct CountTable {
   std::vector<std::string> rows, columns;

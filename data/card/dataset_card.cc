@@ -25,6 +25,7 @@ nav{display:flex;flex-wrap:wrap;gap:6px 14px;margin:20px 0 0}a{color:var(--bar)}
 .grid2>*{min-width:0}
 h3{font-size:15px;margin:0 0 4px}h3 small{color:var(--soft);font-weight:400}
 table.counts{font-size:14px}table.counts thead th:first-child{text-align:left}
+.levels th,.levels td{padding:5px 7px}
 figure.sample{margin:0;padding:12px 14px;background:var(--card);border:1px solid var(--line);border-radius:8px}
 figcaption .id{color:var(--soft);font-size:13px;overflow-wrap:anywhere}
 audio{width:100%;height:36px;display:block;margin:6px 0}
@@ -56,6 +57,8 @@ std::string count_cells(const CountTable& table, const std::string& row) {
   return html;
 }
 
+bool is_known(const CountTable& table) { return table.rows.size() != 1 || table.rows[0] != kUnknown; }
+
 std::string counts_html(std::string_view title, const CountTable& table) {
   std::vector<std::string> columns = table.columns;
   columns.emplace_back("all");
@@ -78,7 +81,8 @@ std::string counts_section(const CorpusReader& corpus) {
                                      {"age group", &UtteranceInfo::age_group},
                                      {"language", &UtteranceInfo::language},
                                      {"source", &UtteranceInfo::source}}) {
-    html += counts_html(title, by(field)) + "<br>";
+    const CountTable table = by(field);
+    if (is_known(table)) html += counts_html(title, table) + "<br>";
   }
   html += "</div></div>\n";
   const CountTable labels = count_by(
@@ -88,8 +92,10 @@ std::string counts_section(const CorpusReader& corpus) {
       },
       [](const UtteranceInfo& info) { return info.emotion; });
   const CountTable speakers = by(&UtteranceInfo::speaker);
-  html += fmt::format("<details><summary>{} labels as released, and the emotion they became</summary>\n{}</details>\n",
-                      labels.rows.size(), counts_html("source: label", labels));
+  if (is_known(labels))
+    html +=
+        fmt::format("<details><summary>{} labels as released, and the emotion they became</summary>\n{}</details>\n",
+                    labels.rows.size(), counts_html("source: label", labels));
   html +=
       fmt::format("<details{}><summary>{} speakers</summary>\n{}</details>\n",
                   speakers.rows.size() <= 12 ? " open" : "", speakers.rows.size(), counts_html("speaker", speakers));
@@ -125,7 +131,7 @@ std::string levels_section(const CorpusReader& corpus) {
            "<code>prosodia data annotate</code> measures them.</p></section>\n";
   }
   return "<section id=\"levels\"><h2>Prosody levels</h2>\n<p class=\"note\">Utterances by emotion and measured level. "
-         "Shading: share of the emotion.</p>\n<div class=\"grid2\">" +
+         "Shading: share of the emotion.</p>\n<div class=\"grid2 levels\">" +
          html + "</div></section>\n";
 }
 
@@ -151,7 +157,7 @@ std::vector<size_t> choose_samples(const CorpusReader& corpus, int count) {
   std::vector<size_t> chosen;
   size_t left = static_cast<size_t>(count), emotions = by_emotion.size();
   for (const std::string& name : emotions_of(corpus)) {
-    const auto& all = by_emotion[name == "not known" ? "" : name];
+    const auto& all = by_emotion[name == kUnknown ? "" : name];
     const size_t wanted = std::min(all.size(), (left + emotions - 1) / emotions);
     for (size_t k = 0; k < wanted; ++k) chosen.push_back(all[(2 * k + 1) * all.size() / (2 * wanted)]);
     left -= wanted;

@@ -11,8 +11,8 @@
 namespace prosodia {
 namespace {
 
-constexpr double kWidth = 500, kLeft = 132, kRight = 60, kRow = 34, kTop = 6, kAxis = 24;
-constexpr int kBins = 32;
+constexpr double kWidth = 500, kLeft = 150, kRight = 52, kRow = 34, kTop = 6, kAxis = 24;
+constexpr int kBins = 24;
 
 struct Axis {
   double low = 0, high = 1;
@@ -86,7 +86,7 @@ std::string histograms_svg(std::string_view title, std::string_view unit, const 
                        escape_markup(rows[i]));
     svg += fmt::format(R"(<path class="hist" d="{}"/>)", area(list, axis, base));
     svg += fmt::format(R"(<path class="ci" d="M{:.1f} {:.1f}V{:.1f}"/>)", axis.x(median), base, base - kRow + 6);
-    svg += fmt::format(R"(<text class="soft" x="{:.0f}" y="{:.1f}">{:.4g}</text></g>)", kWidth - kRight + 8, base - 7,
+    svg += fmt::format(R"(<text class="soft" x="{:.0f}" y="{:.1f}">{:.3g}</text></g>)", kWidth - kRight + 8, base - 7,
                        median);
   }
   return svg + "</svg>";

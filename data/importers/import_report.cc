@@ -28,9 +28,9 @@ std::string split_text(const ImportReport& report) {
     const size_t shown = std::min(split.speakers.size(), kShown);
     const std::vector<std::string> first(split.speakers.begin(),
                                          split.speakers.begin() + static_cast<std::ptrdiff_t>(shown));
-    text += fmt::format("  {:<10} {:>6} utterances, {} speakers{}{}{}\n", kSplitNames[i], split.utterances,
-                        split.speakers.size(), first.empty() ? "" : ": ", fmt::join(first, " "),
-                        split.speakers.size() > kShown ? " …" : "");
+    text += fmt::format("  {:<10} {:>6} utterances, {} speaker{}{}{}{}\n", kSplitNames[i], split.utterances,
+                        split.speakers.size(), split.speakers.size() == 1 ? "" : "s", first.empty() ? "" : ": ",
+                        fmt::join(first, " "), split.speakers.size() > kShown ? " …" : "");
   }
   return text;
 }

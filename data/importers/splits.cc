@@ -66,11 +66,12 @@ void assign(Speaker& speaker, size_t part, Parts& parts) {
   parts.add(speaker.gender, part, static_cast<double>(speaker.utterances.size()));
 }
 
-// The part that is furthest from its share; at the same distance the smallest, so that none stays empty.
-size_t neediest(const Parts& parts, const std::array<double, 3>& shares, double total) {
+// The part that is furthest from its share; at the same distance the first of `order`.
+size_t neediest(const Parts& parts, const std::array<double, 3>& shares, double total,
+                const std::array<size_t, 3>& order) {
   size_t best = 0;
   double best_gap = -1e300;
-  for (const size_t part : {size_t{2}, size_t{1}, size_t{0}}) {
+  for (const size_t part : order) {
     if (shares[part] <= 0) continue;
     const double gap = 1 - parts.utterances[part] / (shares[part] * total);
     if (gap > best_gap + 1e-12) {
@@ -117,8 +118,11 @@ void assign_by_share(Speakers speakers, const SplitOptions& options, Parts& part
     pool.utterances += static_cast<double>(speaker.utterances.size());
     pool.speakers.push_back(std::move(speaker));
   }
+  // The small parts first, so that none stays empty; where there are not enough speakers, training goes before testing.
+  constexpr std::array<size_t, 3> kSmallFirst = {2, 1, 0}, kTrainFirst = {0, 2, 1};
+  const std::array<size_t, 3>& order = speakers.size() < kSmallFirst.size() ? kTrainFirst : kSmallFirst;
   for (size_t left = speakers.size(); left > 0; --left) {
-    const size_t part = neediest(parts, options.shares, total);
+    const size_t part = neediest(parts, options.shares, total, order);
     Pool& pool = neediest_gender(pools, part, parts);
     assign(pool.speakers.back(), part, parts);
     pool.utterances -= static_cast<double>(pool.speakers.back().utterances.size());

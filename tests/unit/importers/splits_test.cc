@@ -60,6 +60,9 @@ TEST(Splits, FewSpeakersStillFillEveryPart) {
   EXPECT_EQ(outcome.speakers.at("train").size(), 2u);
   EXPECT_EQ(outcome.speakers.at("validation").size(), 1u);
   EXPECT_EQ(outcome.speakers.at("test").size(), 1u);
+  const Outcome two = split(speakers(2, 10), {});
+  EXPECT_EQ(two.speakers.at("train").size(), 1u);
+  EXPECT_EQ(two.speakers.at("test").size(), 1u);
   EXPECT_EQ(split(speakers(4, 10), {.shares = {1, 0, 0}}).speakers.at("train").size(), 4u);
 }
 
