@@ -16,7 +16,33 @@ namespace prosodia::launch {
 namespace {
 
 constexpr const char* kVariable = "PROSODIA_SUPERVISOR_FD";
+constexpr const char* kFifoVariable = "PROSODIA_SUPERVISOR_FIFO";
 constexpr std::string_view kAlive = "alive", kReplace = "replace ";
+
+// The number in PROSODIA_SUPERVISOR_FD, or -1 when it leads elsewhere (the variable was passed on by somebody else): it
+// must not be written to then.
+int inherited_pipe() {
+  const char* text = std::getenv(kVariable);
+  if (text == nullptr) return -1;
+  const int fd = std::atoi(text);
+  struct stat info {};
+  const int flags = fcntl(fd, F_GETFL);
+  if (fd <= STDERR_FILENO || flags < 0 || (flags & O_NONBLOCK) == 0) return -1;
+  if (fstat(fd, &info) != 0 || !S_ISFIFO(info.st_mode)) return -1;
+  fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return fd;
+}
+
+// The FIFO of PROSODIA_SUPERVISOR_FIFO, or -1 when nobody reads it or it is something else.
+int named_fifo() {
+  const char* path = std::getenv(kFifoVariable);
+  if (path == nullptr) return -1;
+  const int fd = ::open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+  struct stat info {};
+  if (fd < 0 || (fstat(fd, &info) == 0 && S_ISFIFO(info.st_mode))) return fd;
+  close(fd);
+  return -1;
+}
 
 }  // namespace
 
@@ -65,17 +91,12 @@ std::vector<SupervisorLine::Report> SupervisorLine::read() {
   return reports;
 }
 
-SupervisorReporter::SupervisorReporter() {
-  const char* text = std::getenv(kVariable);
-  if (text == nullptr) return;
-  const int fd = std::atoi(text);
-  // A number that leads elsewhere (the variable was passed on by somebody else) must not be written to.
-  struct stat info {};
-  const int flags = fcntl(fd, F_GETFL);
-  if (fd <= STDERR_FILENO || flags < 0 || (flags & O_NONBLOCK) == 0) return;
-  if (fstat(fd, &info) != 0 || !S_ISFIFO(info.st_mode)) return;
-  fcntl(fd, F_SETFD, FD_CLOEXEC);
-  fd_ = fd;
+SupervisorReporter::SupervisorReporter() : fd_(named_fifo()) {
+  if (fd_ < 0) fd_ = inherited_pipe();
+}
+
+SupervisorReporter::~SupervisorReporter() {
+  if (fd_ >= 0) close(fd_);
 }
 
 void SupervisorReporter::alive() const { write_line(std::string(kAlive)); }
