@@ -22,12 +22,12 @@ constexpr std::string_view kAlive = "alive", kReplace = "replace ";
 // must not be written to then.
 Descriptor inherited_pipe() {
   const char* text = std::getenv(kVariable);
-  if (text == nullptr) return {};
+  if (text == nullptr) return Descriptor();
   const int fd = std::atoi(text);
   struct stat info {};
   const int flags = fcntl(fd, F_GETFL);
-  if (fd <= STDERR_FILENO || flags < 0 || (flags & O_NONBLOCK) == 0) return {};
-  if (fstat(fd, &info) != 0 || !S_ISFIFO(info.st_mode)) return {};
+  if (fd <= STDERR_FILENO || flags < 0 || (flags & O_NONBLOCK) == 0) return Descriptor();
+  if (fstat(fd, &info) != 0 || !S_ISFIFO(info.st_mode)) return Descriptor();
   fcntl(fd, F_SETFD, FD_CLOEXEC);
   return Descriptor(fd);
 }
@@ -35,10 +35,10 @@ Descriptor inherited_pipe() {
 // The FIFO of PROSODIA_SUPERVISOR_FIFO, or none when nobody reads it or it is something else.
 Descriptor named_fifo() {
   const char* path = std::getenv(kFifoVariable);
-  if (path == nullptr) return {};
+  if (path == nullptr) return Descriptor();
   Descriptor fifo(::open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC));
   struct stat info {};
-  if (!fifo.valid() || fstat(fifo.get(), &info) != 0 || !S_ISFIFO(info.st_mode)) return {};
+  if (!fifo.valid() || fstat(fifo.get(), &info) != 0 || !S_ISFIFO(info.st_mode)) return Descriptor();
   return fifo;
 }
 
