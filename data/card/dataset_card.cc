@@ -32,7 +32,7 @@ audio{width:100%;height:36px;display:block;margin:6px 0}
 .said{margin:6px 0;overflow-wrap:anywhere}.said strong{color:var(--f0)}.said em{color:var(--soft)}
 ul.labels{display:flex;flex-wrap:wrap;gap:2px 12px;list-style:none;padding:0;margin:0;font-size:13px}
 ul.labels span{color:var(--soft)}ul.labels li{overflow-wrap:anywhere;min-width:0}
-.hist{fill:var(--bar);opacity:.55}svg.wave{width:100%}svg.chart{width:100%}
+.hist{fill:var(--bar);opacity:.55}svg.wave{width:100%}svg.chart{width:100%}svg.chart text,svg.wave text{font-size:14px}
 .wave .w{stroke:var(--wave);fill:none;stroke-width:1}
 .wave .f0{stroke:var(--f0);fill:none;stroke-width:2.2;stroke-linecap:round;stroke-linejoin:round}
 .wave .en{stroke:var(--en);fill:none;stroke-width:1.4}

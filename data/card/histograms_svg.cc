@@ -31,9 +31,9 @@ Axis axis_of(const std::map<std::string, std::vector<double>>& values) {
   return {axis.low - pad, axis.high + pad};
 }
 
-// 1, 2 or 5 times a power of ten, so that about four fit.
+// 1, 2 or 5 times a power of ten, so that about five fit.
 double tick_step(double range) {
-  const double rough = range / 4, power = std::pow(10.0, std::floor(std::log10(rough)));
+  const double rough = range / 5, power = std::pow(10.0, std::floor(std::log10(rough)));
   for (const double step : {1.0, 2.0, 5.0}) {
     if (rough <= step * power) return step * power;
   }

@@ -9,6 +9,7 @@
 #include "data/base/bytes.h"
 #include "data/base/markup.h"
 #include "data/prosody/f0.h"
+#include "data/prosody/measure.h"
 #include "data/prosody/speech_frames.h"
 
 namespace prosodia {
@@ -16,7 +17,7 @@ namespace {
 
 constexpr double kWidth = 500, kHeight = 190, kLeft = 40, kRight = 44, kTop = 8, kBottom = 22;
 constexpr double kMiddle = (kTop + kHeight - kBottom) / 2;
-constexpr double kEnergyFloorDbfs = -70, kEnergyWindowSeconds = 0.025;
+constexpr double kEnergyFloorDbfs = -70;
 
 double x_of(double seconds, double total) { return kLeft + (kWidth - kLeft - kRight) * seconds / total; }
 
@@ -124,31 +125,13 @@ std::string labels_html(const UtteranceInfo& info) {
 
 }  // namespace
 
-Result<ProsodyTracks> prosody_tracks(const AudioClip& clip) {
-  ProsodyTracks tracks;
-  const SpeechFrames frames = find_speech(clip);
-  PROSODIA_ASSIGN(const AudioClip narrow, resample(clip, kF0RateHz));
-  tracks.f0_hz = track_f0(narrow.samples, frames.active);
-  const auto half = static_cast<std::ptrdiff_t>(kEnergyWindowSeconds / 2 * clip.sample_rate_hz);
-  const auto size = static_cast<std::ptrdiff_t>(clip.samples.size());
-  for (size_t frame = 0; frame < frames.active.size(); ++frame) {
-    const auto centre =
-        static_cast<std::ptrdiff_t>(static_cast<double>(frame) * kSpeechHopSeconds * clip.sample_rate_hz);
-    double sum = 1e-12;
-    for (std::ptrdiff_t i = std::max<std::ptrdiff_t>(0, centre - half); i < std::min(size, centre + half); ++i) {
-      sum += static_cast<double>(clip.samples[static_cast<size_t>(i)]) * clip.samples[static_cast<size_t>(i)];
-    }
-    tracks.energy_dbfs.push_back(static_cast<float>(10 * std::log10(sum / static_cast<double>(2 * half))));
-  }
-  return tracks;
-}
-
-std::string waveform_svg(const AudioClip& clip, const ProsodyTracks& tracks, const std::vector<Word>& words) {
+std::string waveform_svg(const AudioClip& clip, const std::vector<float>& f0_hz, const std::vector<float>& energy_dbfs,
+                         const std::vector<Word>& words) {
   const double total = clip.seconds();
   const std::string f0 = track_path(
-      tracks.f0_hz, total, [](float hz) { return hz > 0; }, y_of_f0);
+      f0_hz, total, [](float hz) { return hz > 0; }, y_of_f0);
   const std::string energy = track_path(
-      tracks.energy_dbfs, total, [](float db) { return db > kEnergyFloorDbfs; }, y_of_energy);
+      energy_dbfs, total, [](float db) { return db > kEnergyFloorDbfs; }, y_of_energy);
   return fmt::format(
       R"(<svg class="wave" viewBox="0 0 {:.0f} {:.0f}" role="img" aria-label="waveform with pitch and energy, {:.1f} s">)"
       R"({}<path class="w" d="{}"/><path class="en" d="{}"/><path class="f0" d="{}"/>{}</svg>)",
@@ -181,15 +164,15 @@ Result<std::string> sample_figure(const Utterance& utterance) {
   AudioClip clip = utterance.audio;
   const double seconds = clip.seconds();
   if (seconds > kMaxShownSeconds) clip.samples.resize(static_cast<size_t>(kMaxShownSeconds * clip.sample_rate_hz));
-  PROSODIA_ASSIGN(const ProsodyTracks tracks, prosody_tracks(clip));
+  PROSODIA_ASSIGN(const ProsodyTracks tracks, track_prosody(clip));
   const UtteranceInfo& info = utterance.info;
   return fmt::format(
       "<figure class=\"sample\"><figcaption><b>{0}</b> <span class=\"id\">{1}, {2:.1f} s{3}</span></figcaption>\n{4}\n"
-      "<audio controls preload=\"none\" src=\"{5}\" aria-label=\"{1}\"></audio>\n<p "
+      "<audio controls preload=\"metadata\" src=\"{5}\" aria-label=\"{1}\"></audio>\n<p "
       "class=\"said\"{6}>{7}</p>{8}</figure>\n",
       escape_markup(info.emotion), escape_markup(info.id), seconds,
       seconds > kMaxShownSeconds ? fmt::format(", the first {:.0f} s shown", kMaxShownSeconds) : "",
-      waveform_svg(clip, tracks, info.words), wav_data_uri(clip),
+      waveform_svg(clip, tracks.f0_hz, tracks.frames.dbfs, info.words), wav_data_uri(clip),
       info.language.empty() ? "" : fmt::format(" lang=\"{}\"", escape_markup(info.language)), transcript_html(info),
       labels_html(info));
 }

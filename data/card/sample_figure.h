@@ -13,14 +13,9 @@ namespace prosodia {
 
 inline constexpr double kMaxShownSeconds = 20;  // longer clips are shown and embedded up to here
 
-// Pitch and energy over time, one value each 10 ms.
-struct ProsodyTracks {
-  std::vector<float> f0_hz;        // 0: unvoiced
-  std::vector<float> energy_dbfs;  // RMS of 25 ms
-};
-Result<ProsodyTracks> prosody_tracks(const AudioClip& clip);
-
-std::string waveform_svg(const AudioClip& clip, const ProsodyTracks& tracks, const std::vector<Word>& words);
+// `f0_hz`, `energy_dbfs`: one value each kSpeechHopSeconds; F0 0 is unvoiced.
+std::string waveform_svg(const AudioClip& clip, const std::vector<float>& f0_hz, const std::vector<float>& energy_dbfs,
+                         const std::vector<Word>& words);
 
 // "data:audio/wav;base64,…": mono, 16 bit.
 std::string wav_data_uri(const AudioClip& clip);

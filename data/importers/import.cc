@@ -136,7 +136,9 @@ Status decode_rest(const PreparedPlan& plan, const ImportOptions& options, Parti
 // The error for a result that is not written as a corpus, after the report file, which says why in full.
 Status refuse(const ImportReport& report, size_t shown, const std::string& why) {
   PROSODIA_TRY(write_file_atomic(posix_file_system(), report.json, report.to_json()));
-  return fail(ErrorCode::kInvalidInput, "{}\n{}", why, report.to_text(shown));
+  std::string text = why + "\n" + report.to_text(shown);
+  text.pop_back();  // its line break
+  return fail(ErrorCode::kInvalidInput, "{}", text);
 }
 
 Status check_strictness(const ImportReport& report, const ImportOptions& options) {

@@ -36,6 +36,7 @@ enum CommandBit : uint32_t {
   kExport = 1u << 11,
   kKeygen = 1u << 12,
   kDataImport = 1u << 13,
+  kDataAnnotate = 1u << 14,
   kReplay = 1u << 20,
   kDoctor = 1u << 21,
 };

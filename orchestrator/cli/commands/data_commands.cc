@@ -1,15 +1,25 @@
-// prosodia data synth | build | inspect
+// prosodia data synth | annotate | build | inspect
 #include <fmt/core.h>
 
 #include "data/card/dataset_card.h"
+#include "data/corpus/annotate.h"
 #include "data/corpus/build.h"
 #include "data/corpus/corpus.h"
 #include "data/corpus/inspect.h"
 #include "data/corpus/synth.h"
 #include "orchestrator/cli/commands/command.h"
-#include "orchestrator/cli/commands/progress_bar.h"
+#include "orchestrator/monitor/progress_bar.h"
 
 namespace prosodia::cli {
+namespace {
+
+CalibrationScope calibration_scope(std::string_view name) {
+  return name == "gender"   ? CalibrationScope::kGender
+         : name == "corpus" ? CalibrationScope::kCorpus
+                            : CalibrationScope::kSpeaker;
+}
+
+}  // namespace
 
 Result<int> run_data_synth(const Options& options, const CommandContext& context) {
   PROSODIA_ASSIGN(const std::string out, options.required("out"));
@@ -24,6 +34,26 @@ Result<int> run_data_synth(const Options& options, const CommandContext& context
   synth.on_progress = [&bar](int done, int total) { bar.show(static_cast<size_t>(done), static_cast<size_t>(total)); };
   PROSODIA_ASSIGN(const SynthReport report, synthesize_corpus(synth));
   fmt::print("{}\nwrote {}. Next: prosodia data inspect --corpus {}\n", report.to_text(), out, out);
+  return 0;
+}
+
+Result<int> run_data_annotate(const Options& options, const CommandContext& context) {
+  AnnotateOptions annotate;
+  PROSODIA_ASSIGN(annotate.corpus, options.required("corpus"));
+  annotate.out = options.text("out");
+  annotate.word_times = options.text("word_times");
+  annotate.language = options.text("language");
+  annotate.calibration.scope = calibration_scope(options.text("calibration"));
+  annotate.stress.min_prominence = static_cast<float>(options.real("min_prominence"));
+  annotate.jobs = static_cast<int>(options.integer("jobs"));
+  annotate.stop_requested = [&context] { return context.stop.load(); };
+  ProgressBar bar("annotating");
+  annotate.on_progress = [&bar](int done, int total) {
+    bar.show(static_cast<size_t>(done), static_cast<size_t>(total));
+  };
+  PROSODIA_ASSIGN(const AnnotateReport report, annotate_corpus(annotate));
+  const std::string written = (annotate.out.empty() ? annotate.corpus : annotate.out).string();
+  fmt::print("{}wrote {}. Next: prosodia data inspect --corpus {}\n", report.to_text(), written, written);
   return 0;
 }
 

@@ -4,7 +4,7 @@
 #include "data/base/number.h"
 #include "data/importers/import.h"
 #include "orchestrator/cli/commands/command.h"
-#include "orchestrator/cli/commands/progress_bar.h"
+#include "orchestrator/monitor/progress_bar.h"
 
 namespace prosodia::cli {
 namespace {

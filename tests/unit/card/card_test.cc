@@ -251,14 +251,21 @@ TEST_F(Card, IsWrittenWholeAndRepeats) {
   EXPECT_EQ(status.error().code, ErrorCode::kStorage);
 }
 
-TEST(SampleFigure, TheTrackFollowsThePitch) {
-  const auto tracks = prosody_tracks(glide(1.0));
-  ASSERT_TRUE(tracks) << tracks.error().message;
-  ASSERT_GT(tracks->f0_hz.size(), 95u);
-  for (const size_t frame : {20u, 50u, 80u}) {
-    EXPECT_NEAR(tracks->f0_hz[frame], 120 * (1 + frame / 100.0), 4) << frame;
-    EXPECT_NEAR(tracks->energy_dbfs[frame], 10 * std::log10((0.2 * 0.2 + 0.1 * 0.1) / 2), 0.7) << frame;
-  }
+// 55 Hz is the bottom of the drawing, 500 Hz its top.
+TEST(SampleFigure, TheCurveRisesWithThePitch) {
+  const std::vector<float> energy(50, -20.0f);
+  std::vector<float> f0(50, 0.0f);
+  for (size_t i = 10; i < 40; ++i) f0[i] = 100 + 5 * static_cast<float>(i);
+  const std::string svg = waveform_svg(glide(0.5), f0, energy, {});
+  const size_t path = svg.find("class=\"f0\" d=\"M");
+  ASSERT_NE(path, std::string::npos);
+  const std::string d = svg.substr(path, svg.find("\"/>", path) - path);
+  EXPECT_EQ(std::count(d.begin(), d.end(), 'M'), 1) << "one voiced stretch, one line";
+  EXPECT_EQ(std::count(d.begin(), d.end(), 'L'), 29);
+  const double first = std::stod(d.substr(d.find(' ', d.find('M')) + 1)), last = std::stod(d.substr(d.rfind(' ') + 1));
+  const double height = 190 - 8 - 22;
+  EXPECT_NEAR(first, 168 - height * std::log(150 / 55.0) / std::log(500 / 55.0), 0.06);
+  EXPECT_NEAR(last, 168 - height * std::log(295 / 55.0) / std::log(500 / 55.0), 0.06);
 }
 
 TEST(SampleFigure, TheSoundIsTheClip) {

@@ -1,4 +1,4 @@
-#include "orchestrator/cli/commands/progress_bar.h"
+#include "orchestrator/monitor/progress_bar.h"
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -7,7 +7,7 @@
 
 #include "orchestrator/monitor/progress.h"
 
-namespace prosodia::cli {
+namespace prosodia {
 namespace {
 
 constexpr auto kRedraw = std::chrono::milliseconds(100);
@@ -18,7 +18,7 @@ std::string progress_text(std::string_view what, size_t done, size_t total, int 
   const size_t percent = total > 0 ? 100 * done / total : 100;
   std::string tail = fmt::format("  {}/{}  {} %", done, total, percent);
   if (eta_seconds >= 0) tail += "  eta " + format_duration(eta_seconds);
-  const int room = columns - static_cast<int>(what.size() + tail.size()) - 5;
+  const int room = columns - static_cast<int>(what.size() + tail.size()) - 4;
   if (room < 8) return fmt::format("{}{}", what, tail);
   const auto width = static_cast<size_t>(std::min(room, 40));
   const size_t filled = total > 0 ? width * done / total : width;
@@ -59,4 +59,4 @@ void ProgressBar::show(size_t done, size_t total) {
   if (!line_open_) fmt::print(stderr, "\n");
 }
 
-}  // namespace prosodia::cli
+}  // namespace prosodia

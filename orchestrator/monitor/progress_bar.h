@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace prosodia::cli {
+namespace prosodia {
 
 // "decoding  [=====>    ]  512/1440  35 %  eta 12s", at most `columns` wide. eta_seconds < 0: not known, left out.
 std::string progress_text(std::string_view what, size_t done, size_t total, int columns, double eta_seconds);
@@ -32,4 +32,4 @@ class ProgressBar {
   Clock::time_point start_{}, drawn_{};
 };
 
-}  // namespace prosodia::cli
+}  // namespace prosodia
