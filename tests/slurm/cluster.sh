@@ -96,14 +96,8 @@ stop_daemons() {
   done
   for _ in $(seq 50); do [ -n "$(ls "$cluster"/slurm*.pid 2>/dev/null)" ] || return 0; sleep 0.1; done
 }
-# All processes of the cluster, its jobs' too, but not this shell's own: those whose environment names our slurm.conf.
-processes_of_cluster() {
-  local dir
-  for dir in /proc/[0-9]*; do
-    [ "$(awk '/^NSsid/ { print $2 }' "$dir/status" 2>/dev/null)" = "$(awk '/^NSsid/ { print $2 }' /proc/$$/status)" ] && continue
-    ! grep -qsz "^SLURM_CONF=$cluster/" "$dir/environ" || echo "${dir#/proc/}"
-  done
-}
+# All processes of the cluster, its jobs' too: those that were started with our slurm.conf in their environment.
+processes_of_cluster() { env -u SLURM_CONF grep -lsz "^SLURM_CONF=$cluster/" /proc/[0-9]*/environ | cut -d/ -f3 || true; }
 end_daemons() {
   stop_daemons
   [ ! -s "$cluster/munged.pid" ] || kill "$(cat "$cluster/munged.pid")" 2>/dev/null || true
@@ -168,8 +162,6 @@ check_run() {
 }
 nothing_left() {
   local pid
-  for pid in $(processes_of_cluster); do
-    case $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null) in *"$R/run"*) return 1 ;; esac
-  done
+  for pid in $(processes_of_cluster); do ! grep -qsaF "$R/run" "/proc/$pid/cmdline" || return 1; done
 }
 export PROSODIA_RESTART_DELAY_MAX_S=1
