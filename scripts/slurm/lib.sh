@@ -30,18 +30,18 @@ die() { local code=$1; shift; printf 'slurm: %s\n' "$*" >&2; exit "$code"; }
 # --- what the user wants
 
 train_options=()
-run=''
+run='' layout_given=''
 read_arguments() {
   local previous='' argument
   train_options=("$@")
   for argument in "$@"; do
     case $previous in
       --output_dir) run=$argument ;;
-      --layout) PROSODIA_LAYOUT=$argument ;;
+      --layout) PROSODIA_LAYOUT=$argument layout_given=1 ;;
     esac
     case $argument in
       --output_dir=*) run=${argument#*=} ;;
-      --layout=*) PROSODIA_LAYOUT=${argument#*=} ;;
+      --layout=*) PROSODIA_LAYOUT=${argument#*=} layout_given=1 ;;
       --keys | --keys=* | --bind | --bind=*) die 2 "${argument%%=*} comes from the variables PROSODIA_KEYS, PROSODIA_BIND and PROSODIA_INTERFACE here" ;;
     esac
     previous=$argument
@@ -138,6 +138,10 @@ make_keys() {
 # shellcheck source=scripts/slurm/steps.sh
 . "$PROSODIA_HOME/scripts/slurm/steps.sh"
 
+# Checks the input and writes RUN/config.ini; says so when the run is complete.
+prepare() { "$PROSODIA_BINARY" train "${train_options[@]}" --prepare; }
+is_complete() { prepare | grep '^run complete: ' >/dev/null; }
+
 train_on_slurm() {
   read_arguments "$@"
   read_nodes
@@ -145,13 +149,13 @@ train_on_slurm() {
   learners=$(count_of learner)
   resolve_settings
   print_settings
-  place_roles
   claim_run
+  place_roles
   make_keys
-  train_options+=(--layout "$PROSODIA_LAYOUT")
+  [ -n "$layout_given" ] || train_options+=(--layout "$PROSODIA_LAYOUT")
   trap 'on_signal USR1 requeue' USR1
   trap 'on_signal TERM stop' TERM
-  "$PROSODIA_BINARY" train "${train_options[@]}" --prepare || exit
+  prepare || exit
   record_job
   open_line
   start_step coordinator
