@@ -40,6 +40,9 @@ enum CommandBit : uint32_t {
   kDoctor = 1u << 21,
 };
 
+// Commands whose options travel between processes, or are printed, as an INI file: their values must fit a line of it.
+inline constexpr uint32_t kWrittenToIni = kTrain | kRole | kSft;
+
 struct OptionSpec {
   const char* name;
   OptionKind kind;
