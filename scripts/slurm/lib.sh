@@ -63,6 +63,8 @@ resolve_settings() {
     [ "$gpus_per" != auto ] || { [ "$gpus_on_node" -gt 0 ] && gpus_per=1 || gpus_per=0; }
     unset -n gpus_per
   done
+  [ "$gpus_on_node" -gt 0 ] || [ $((PROSODIA_GPUS_PER_LEARNER + PROSODIA_GPUS_PER_ROLLOUT + PROSODIA_GPUS_PER_REWARD)) = 0 ] ||
+    die 2 'PROSODIA_GPUS_PER_… ask for GPUs, but the job has none. Next: sbatch --gres=gpu:N, or leave the variables out'
   if [ "$PROSODIA_LEARNER_NODES" = auto ]; then
     local nodes=${#group0[@]}
     if [ "$PROSODIA_GPUS_PER_LEARNER" -gt 0 ]; then
@@ -143,6 +145,8 @@ prepare() { "$PROSODIA_BINARY" train "${train_options[@]}" --prepare; }
 is_complete() { prepare | grep '^run complete: ' >/dev/null; }
 
 train_on_slurm() {
+  trap 'on_signal USR1 requeue' USR1
+  trap 'on_signal TERM stop' TERM
   read_arguments "$@"
   read_nodes
   local learners
@@ -153,8 +157,6 @@ train_on_slurm() {
   place_roles
   make_keys
   [ -n "$layout_given" ] || train_options+=(--layout "$PROSODIA_LAYOUT")
-  trap 'on_signal USR1 requeue' USR1
-  trap 'on_signal TERM stop' TERM
   prepare || exit
   record_job
   open_line

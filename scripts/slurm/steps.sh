@@ -4,6 +4,7 @@
 # lib.sh.
 
 healthy_s=60   # a step that lived this long starts again with the first delay
+silence_s=60   # a coordinator that reported once and then nothing for so long is stuck
 end_grace_s=6  # for the other steps after the coordinator's end; a learner rank takes 5 s to save, then ends itself
 
 declare -A pid_of=() started_at=() started_time=() due_at=() restarts=() failures=()
@@ -50,6 +51,7 @@ start_step() {
   pid_of[$name]=$! started_at[$name]=$SECONDS
   printf -v "started_time[$name]" '%(%s)T' -1
   unset "due_at[$name]"
+  [ "$name" != coordinator ] || heard_at=-1
 }
 
 # All tasks of these steps, stopped ones too; also when their srun is gone.
@@ -72,23 +74,22 @@ on_exit() {  # NAME CODE: the rules of `prosodia train`'s own supervisor
   [ -z "$final" ] || return 0
   # Only the journal says that the run is complete: an srun that is ended itself may return 0.
   [ "$name:$code" != coordinator:0 ] || is_complete || code=1
-  case $name:$code in
-    coordinator:[0456] | *:[235]) finish "$code" ;;
-    *:0) return 0 ;; # was told that the run ended
-  esac
   [ "$code" -gt 128 ] && how="was ended by signal $((code - 128))" || how="exited with code $code"
   words=$(last_words "$name")
   words=${words:+; it said: $words}
-  [ "$name $code" = 'coordinator 0' ] || [ -z "$final" ] || { say "$name $how; the run ends$words"; return 0; }
-  [ -z "$final" ] || return 0
+  case $name:$code in
+    coordinator:0) finish 0; return ;;
+    *:0) return ;; # was told that the run ended
+    coordinator:[46] | *:[235]) say "$name $how; the run ends$words"; finish "$code"; return ;;
+  esac
   if [ -n "$stopping" ]; then
     [ "$name" != coordinator ] || finish 6
-    return 0
+    return
   fi
   if [ "${restarts[$name]:-0}" -ge "$PROSODIA_MAX_RESTARTS" ]; then
     say "$name $how after ${restarts[$name]} restarts; giving up$words"
     finish 4
-    return 0
+    return
   fi
   restarts[$name]=$((${restarts[$name]:-0} + 1))
   failures[$name]=$((SECONDS - started_at[$name] >= healthy_s ? 1 : ${failures[$name]:-0} + 1))
@@ -134,7 +135,11 @@ hear_coordinator() {  # for at most half a second
       signal_steps KILL "$name"
     fi
   done
-  return 0
+  [ "$heard_at" -lt 0 ] || [ $((SECONDS - heard_at)) -le $silence_s ] || [ -z "${pid_of[coordinator]:-}" ] || {
+    say "the coordinator has given no sign of life for $silence_s s; killing its step"
+    heard_at=-1
+    signal_steps KILL coordinator
+  }
 }
 # It listens and holds the run folder's lock: now the others may come.
 start_others() {
@@ -146,7 +151,7 @@ start_others() {
 
 # --- the end
 
-stopping='' stopping_since=-1
+stopping='' stopping_since=-1 stop_told=''
 on_signal() {
   say "signal $1: the step in hand is finished and saved first"
   [ "$stopping" = requeue ] || stopping=$2
@@ -155,15 +160,16 @@ on_signal() {
 pass_on_stop() {
   [ -n "$stopping" ] && [ -z "$final" ] || return 0
   due_at=()
+  [ $stopping_since -ge 0 ] || stopping_since=$SECONDS
   if [ -z "${pid_of[coordinator]:-}" ]; then
     finish 6
-  elif [ $stopping_since -lt 0 ] && [ "$heard_at" -ge 0 ]; then
-    stopping_since=$SECONDS
-    kill -USR1 "${pid_of[coordinator]}" 2>/dev/null || true
-  elif [ $stopping_since -ge 0 ] && [ $((SECONDS - stopping_since)) -gt "$PROSODIA_STOP_TIMEOUT_S" ]; then
+  elif [ $((SECONDS - stopping_since)) -gt "$PROSODIA_STOP_TIMEOUT_S" ]; then
     say "the coordinator did not end within $PROSODIA_STOP_TIMEOUT_S s; killing it"
     signal_steps KILL coordinator
     finish 6
+  elif [ -z "$stop_told" ] && [ "$heard_at" -ge 0 ]; then
+    stop_told=1
+    kill -USR1 "${pid_of[coordinator]}" 2>/dev/null || true
   fi
 }
 # Those that are not told by the coordinator, because it failed or they had not reached it yet, are told here.
