@@ -55,7 +55,7 @@ Result<json> identity_of(const Options& options, const std::vector<EvalSet>& set
   }
   for (const char* name : {"temperature", "top_p"}) identity[name] = options.real(name);
   for (const char* name : {"top_k", "max_completion_length", "seed"}) identity[name] = options.integer(name);
-  for (const char* name : {"dtype", "decoding", "reasoning_scorer"}) identity[name] = options.text(name);
+  for (const char* name : {"dtype", "reasoning_scorer"}) identity[name] = options.text(name);
   return identity;
 }
 
@@ -224,8 +224,8 @@ Result<int> run_eval(const Options& options, const CommandContext& context) {
     PROSODIA_ASSIGN(scorer, standard_scorers().make(options.text("reasoning_scorer")));
   }
   PROSODIA_ASSIGN(const json identity, identity_of(options, sets));
-  PROSODIA_ASSIGN(const LoadedModel loaded, open_model(options));
   PROSODIA_ASSIGN(const auto log, EvalLog::open(output_dir, identity));
+  PROSODIA_ASSIGN(const LoadedModel loaded, open_model(options));
 
   const auto decodings = decodings_of(options);
   size_t total = 0;
