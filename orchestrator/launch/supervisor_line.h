@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/base/descriptor.h"
 #include "data/base/status.h"
 
 namespace prosodia::launch {
@@ -23,12 +24,9 @@ namespace prosodia::launch {
 class SupervisorLine {  // the supervisor's end
  public:
   static Result<SupervisorLine> open();
-  SupervisorLine(SupervisorLine&& other) noexcept;
-  SupervisorLine& operator=(SupervisorLine&&) = delete;
-  ~SupervisorLine();
 
-  int leader_fd() const { return write_fd_; }  // to be inherited by the leader
-  std::string environment() const;             // "PROSODIA_SUPERVISOR_FD=…"
+  int leader_fd() const { return write_end_.get(); }  // to be inherited by the leader
+  std::string environment() const;                    // "PROSODIA_SUPERVISOR_FD=…"
 
   struct Report {
     bool alive = false;
@@ -37,24 +35,22 @@ class SupervisorLine {  // the supervisor's end
   std::vector<Report> read();  // what has arrived; never blocks
 
  private:
-  SupervisorLine(int read_fd, int write_fd) : read_fd_(read_fd), write_fd_(write_fd) {}
-  int read_fd_, write_fd_;
+  SupervisorLine(Descriptor read_end, Descriptor write_end)
+      : read_end_(std::move(read_end)), write_end_(std::move(write_end)) {}
+  Descriptor read_end_, write_end_;
   std::string partial_;
 };
 
 class SupervisorReporter {  // the leader's end
  public:
   SupervisorReporter();  // from the environment
-  ~SupervisorReporter();
-  SupervisorReporter(const SupervisorReporter&) = delete;
-  SupervisorReporter& operator=(const SupervisorReporter&) = delete;
-  bool connected() const { return fd_ >= 0; }
+  bool connected() const { return write_end_.valid(); }
   void alive() const;
   void replace(std::string_view name, std::string_view reason) const;
 
  private:
   void write_line(std::string line) const;
-  int fd_ = -1;
+  Descriptor write_end_;
 };
 
 }  // namespace prosodia::launch
