@@ -37,6 +37,7 @@ enum CommandBit : uint32_t {
   kKeygen = 1u << 12,
   kReplay = 1u << 20,
   kDoctor = 1u << 21,
+  kWatch = 1u << 22,
 };
 
 struct OptionSpec {
