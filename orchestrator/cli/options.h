@@ -38,6 +38,7 @@ enum CommandBit : uint32_t {
   kDataAnnotate = 1u << 14,
   kReplay = 1u << 20,
   kDoctor = 1u << 21,
+  kWatch = 1u << 22,
 };
 
 // Commands whose options travel between processes, or are printed, as an INI file: their values must fit a line of it.
