@@ -87,16 +87,30 @@ Result<MonitorOptions> monitor_options(const Options& options, const RunStatus& 
   return monitor;
 }
 
+// Under one mpirun nobody can end and start a single process: MPI knows no replacement for a rank. So the job ends as
+// soon as one of its processes is known to stand still, and a rerun goes on from the journal.
+Status end_job(const std::string& worker, const std::string& reason) {
+  return fail(
+      ErrorCode::kUnavailable,
+      "{} stands still ({}), and under one mpirun a process cannot be replaced, so the whole job ends. Next: look "
+      "at the log, then run the same command again: it goes on from the journal and the newest checkpoint",
+      worker, reason);
+}
+
+// `on_listening`: given under one mpirun only.
 Status coordinate(const Options& options, std::atomic<bool>& stop,
                   std::function<void(const std::string&)> on_listening) {
   PROSODIA_ASSIGN(CoordinatorOptions coordinator, coordinator_options(options));
+  const bool under_one_mpirun = on_listening != nullptr;
   coordinator.on_listening = std::move(on_listening);
   const launch::SupervisorReporter supervisor;
   coordinator.on_alive = [&supervisor] { supervisor.alive(); };
-  coordinator.on_stuck = [&supervisor](const std::string& worker, const std::string& reason) {
+  coordinator.on_stuck = [&](const std::string& worker, const std::string& reason) -> Status {
+    if (under_one_mpirun) return end_job(worker, reason);
     supervisor.replace(worker, reason);
+    return {};
   };
-  if (supervisor.connected()) {  // it starts them under these names
+  if (supervisor.connected() || under_one_mpirun) {  // they were started under these names
     PROSODIA_ASSIGN(const launch::Layout layout, launch::parse_layout(options.text("layout")));
     coordinator.run.expected_workers = launch::worker_process_names(layout);
   }
@@ -144,8 +158,8 @@ Status score_rewards(const Options& options, std::atomic<bool>& stop, const Line
   return run_reward_worker(worker, *client);
 }
 
-MpiOptions mpi_options(const Options& options) {
-  return {.deadline = std::chrono::milliseconds(static_cast<int64_t>(options.real("collective_timeout_s") * 1000))};
+std::chrono::milliseconds collective_limit(const Options& options) {
+  return std::chrono::milliseconds(static_cast<int64_t>(options.real("collective_timeout_s") * 1000));
 }
 
 Status learn(const Options& options, std::atomic<bool>& stop, Collective& collective,
@@ -205,6 +219,7 @@ Result<LearnerOptions> learner_options(const Options& options, std::atomic<bool>
   learner.weights.bulk.endpoint = fmt::format("tcp://{}:*", options.text("bind"));
   PROSODIA_ASSIGN(learner.weights.bulk.credentials, role_credentials(options, protocol::Principal::kLearner));
   learner.weights.bulk.allow_plaintext_network = options.flag("allow_plaintext_network");
+  learner.collective_limit = collective_limit(options);
   learner.stop_requested = [&stop] { return stop.load(); };
   return learner;
 }
@@ -240,7 +255,7 @@ Result<int> run_reward_role(const Options& options, const CommandContext& contex
 }
 
 Result<int> run_learner_role(const Options& options, const CommandContext& context) {
-  PROSODIA_ASSIGN(const auto collective, make_collective(mpi_options(options)));
+  PROSODIA_ASSIGN(const auto collective, make_collective({.deadline = collective_limit(options)}));
   const auto find_line = [&]() -> Result<Line> {
     PROSODIA_ASSIGN(std::string endpoint, coordinator_endpoint(options, context.stop));
     return line_of(options, std::move(endpoint), "learner");
@@ -266,9 +281,10 @@ Result<int> run_mpi_role(const Options& options, const CommandContext& context, 
       world.abort(exit_code(status.error().code));
     }
   } else {
-    const Line line{world.broadcast_text(""), fmt::format("{}-{}", launch::name(placement.role), placement.index)};
+    const Line line{world.broadcast_text(""), launch::process_name(placement.role, placement.index)};
     if (is_learner) {
-      PROSODIA_ASSIGN(const auto collective, make_mpi_collective(mpi_options(options), MPI_Comm_c2f(learners)));
+      PROSODIA_ASSIGN(const auto collective,
+                      make_mpi_collective({.deadline = collective_limit(options)}, MPI_Comm_c2f(learners)));
       status = learn(options, context.stop, *collective, [&]() -> Result<Line> { return line; });
     } else if (placement.role == launch::Role::kRollout) {
       status = roll_out(options, context.stop, line);
