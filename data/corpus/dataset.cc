@@ -189,16 +189,17 @@ Status check_audio_files(const std::vector<Sample>& samples) {
   return {};
 }
 
+std::string without_audio_tags(std::string text) {
+  for (size_t at = text.find(kAudioTag); at != std::string::npos; at = text.find(kAudioTag, at)) {
+    text.erase(at, kAudioTag.size());
+  }
+  return text;
+}
+
 std::vector<std::string> dataset_texts(const std::vector<Sample>& samples) {
   std::vector<std::string> texts;
   for (const Sample& sample : samples) {
-    for (const Message& message : sample.messages) {
-      std::string text = message.content;
-      for (size_t at = text.find(kAudioTag); at != std::string::npos; at = text.find(kAudioTag, at)) {
-        text.erase(at, kAudioTag.size());
-      }
-      texts.push_back(std::move(text));
-    }
+    for (const Message& message : sample.messages) texts.push_back(without_audio_tags(message.content));
   }
   return texts;
 }

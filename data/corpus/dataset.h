@@ -54,6 +54,8 @@ Status check_audio_files(const std::vector<Sample>& samples);
 // "<audio>" occurrences in all messages.
 size_t count_audio_tags(const std::vector<Message>& messages);
 
+std::string without_audio_tags(std::string text);
+
 // All message contents of a set, without "<audio>" tags: what a tokenizer is trained on.
 std::vector<std::string> dataset_texts(const std::vector<Sample>& samples);
 

@@ -193,6 +193,14 @@ void Options::set(std::string_view name, std::string value) {
   given_[std::string(name)] = true;
 }
 
+Status Options::assign(uint32_t command, std::string_view name, const std::string& value) {
+  const OptionSpec* spec = find_spec(name, command);
+  if (spec == nullptr) return unknown_option(name, command, "");
+  PROSODIA_ASSIGN(std::string checked, check_value(*spec, command, value));
+  set(name, std::move(checked));
+  return {};
+}
+
 std::string Options::to_ini(uint32_t command) const {
   std::string text;
   std::string_view group;

@@ -15,7 +15,32 @@ namespace prosodia::launch {
 namespace {
 
 constexpr const char* kVariable = "PROSODIA_SUPERVISOR_FD";
+constexpr const char* kFifoVariable = "PROSODIA_SUPERVISOR_FIFO";
 constexpr std::string_view kAlive = "alive", kReplace = "replace ";
+
+// The number in PROSODIA_SUPERVISOR_FD, or none when it leads elsewhere (the variable was passed on by somebody else): it
+// must not be written to then.
+Descriptor inherited_pipe() {
+  const char* text = std::getenv(kVariable);
+  if (text == nullptr) return Descriptor();
+  const int fd = std::atoi(text);
+  struct stat info {};
+  const int flags = fcntl(fd, F_GETFL);
+  if (fd <= STDERR_FILENO || flags < 0 || (flags & O_NONBLOCK) == 0) return Descriptor();
+  if (fstat(fd, &info) != 0 || !S_ISFIFO(info.st_mode)) return Descriptor();
+  fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return Descriptor(fd);
+}
+
+// The FIFO of PROSODIA_SUPERVISOR_FIFO, or none when nobody reads it or it is something else.
+Descriptor named_fifo() {
+  const char* path = std::getenv(kFifoVariable);
+  if (path == nullptr) return Descriptor();
+  Descriptor fifo(::open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  struct stat info {};
+  if (!fifo.valid() || fstat(fifo.get(), &info) != 0 || !S_ISFIFO(info.st_mode)) return Descriptor();
+  return fifo;
+}
 
 }  // namespace
 
@@ -54,17 +79,8 @@ std::vector<SupervisorLine::Report> SupervisorLine::read() {
   return reports;
 }
 
-SupervisorReporter::SupervisorReporter() {
-  const char* text = std::getenv(kVariable);
-  if (text == nullptr) return;
-  const int fd = std::atoi(text);
-  // A number that leads elsewhere (the variable was passed on by somebody else) must not be written to.
-  struct stat info {};
-  const int flags = fcntl(fd, F_GETFL);
-  if (fd <= STDERR_FILENO || flags < 0 || (flags & O_NONBLOCK) == 0) return;
-  if (fstat(fd, &info) != 0 || !S_ISFIFO(info.st_mode)) return;
-  fcntl(fd, F_SETFD, FD_CLOEXEC);
-  write_end_ = Descriptor(fd);
+SupervisorReporter::SupervisorReporter() : write_end_(named_fifo()) {
+  if (!write_end_.valid()) write_end_ = inherited_pipe();
 }
 
 void SupervisorReporter::alive() const { write_line(std::string(kAlive)); }

@@ -4,7 +4,9 @@
 //   line   = "alive\n"                        about once a second; a leader that falls silent is replaced itself
 //          | "replace " NAME " " REASON "\n"  kill the process NAME and start it again
 // Anything else is ignored. Lines are shorter than PIPE_BUF, so they never mix. The pipe's number reaches the leader in
-// the environment variable PROSODIA_SUPERVISOR_FD; without it (no supervisor) reports go nowhere.
+// the environment variable PROSODIA_SUPERVISOR_FD. A supervisor that does not start the leader as its own child (a
+// batch script whose roles are Slurm steps) makes a FIFO on the leader's host and names it in PROSODIA_SUPERVISOR_FIFO,
+// which comes first. Without either (no supervisor) reports go nowhere.
 //
 // Thread rule: each end belongs to one thread. Failure rule: a full or closed pipe drops the report: the supervisor is
 // stopped or gone, and its end is the leader's end.

@@ -12,12 +12,14 @@
 #include "data/base/number.h"
 #include "data/store/fs.h"
 #include "orchestrator/cli/commands/coordinator_options.h"
+#include "orchestrator/cli/commands/learner_group.h"
 #include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/cli/commands/role_keys.h"
 #include "orchestrator/cli/commands/run_config.h"
 #include "orchestrator/coordinator/coordinator.h"
 #include "orchestrator/coordinator/crash_plan.h"
 #include "orchestrator/launch/layout.h"
+#include "orchestrator/launch/signals.h"
 #include "orchestrator/launch/supervisor_line.h"
 #include "orchestrator/monitor/jsonl_file.h"
 #include "orchestrator/monitor/monitor_sinks.h"
@@ -32,6 +34,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
+
+constexpr unsigned kSrunStopSeconds = 5;  // of a learner rank under srun: see end_after_stop_signal
 
 // Blocks until the coordinator has written its endpoint.
 Result<std::string> coordinator_endpoint(const Options& options, const std::atomic<bool>& stop) {
@@ -158,10 +162,6 @@ Status score_rewards(const Options& options, std::atomic<bool>& stop, const Line
   return run_reward_worker(worker, *client);
 }
 
-std::chrono::milliseconds collective_limit(const Options& options) {
-  return std::chrono::milliseconds(static_cast<int64_t>(options.real("collective_timeout_s") * 1000));
-}
-
 Status learn(const Options& options, std::atomic<bool>& stop, Collective& collective,
              const std::function<Result<Line>()>& find_line) {
   configure_torch(options);
@@ -219,7 +219,7 @@ Result<LearnerOptions> learner_options(const Options& options, std::atomic<bool>
   learner.weights.bulk.endpoint = fmt::format("tcp://{}:*", options.text("bind"));
   PROSODIA_ASSIGN(learner.weights.bulk.credentials, role_credentials(options, protocol::Principal::kLearner));
   learner.weights.bulk.allow_plaintext_network = options.flag("allow_plaintext_network");
-  learner.collective_limit = collective_limit(options);
+  learner.collective_limit = learner_mpi_options(options).deadline;
   learner.stop_requested = [&stop] { return stop.load(); };
   return learner;
 }
@@ -255,7 +255,8 @@ Result<int> run_reward_role(const Options& options, const CommandContext& contex
 }
 
 Result<int> run_learner_role(const Options& options, const CommandContext& context) {
-  PROSODIA_ASSIGN(const auto collective, make_collective({.deadline = collective_limit(options)}));
+  if (launch::started_by_srun()) launch::end_after_stop_signal(kSrunStopSeconds);
+  PROSODIA_ASSIGN(const auto collective, make_collective(learner_mpi_options(options)));
   const auto find_line = [&]() -> Result<Line> {
     PROSODIA_ASSIGN(std::string endpoint, coordinator_endpoint(options, context.stop));
     return line_of(options, std::move(endpoint), "learner");
@@ -283,8 +284,7 @@ Result<int> run_mpi_role(const Options& options, const CommandContext& context, 
   } else {
     const Line line{world.broadcast_text(""), launch::process_name(placement.role, placement.index)};
     if (is_learner) {
-      PROSODIA_ASSIGN(const auto collective,
-                      make_mpi_collective({.deadline = collective_limit(options)}, MPI_Comm_c2f(learners)));
+      PROSODIA_ASSIGN(const auto collective, make_mpi_collective(learner_mpi_options(options), MPI_Comm_c2f(learners)));
       status = learn(options, context.stop, *collective, [&]() -> Result<Line> { return line; });
     } else if (placement.role == launch::Role::kRollout) {
       status = roll_out(options, context.stop, line);

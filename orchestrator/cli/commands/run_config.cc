@@ -91,14 +91,17 @@ Result<HashedDataset> read_hashed_dataset(const fs::path& file) {
 }
 
 Result<Digest> digest_of_models(const Options& options) {
+  return digest_of_models({options.text("model"), options.text("adapter"), options.text("ref_model")});
+}
+
+Result<Digest> digest_of_models(const std::vector<std::string>& dirs) {
   std::vector<Digest> found;  // each once: a reference is often the model itself, perhaps under another name
   const auto add = [&found](const fs::path& dir) -> Status {
     PROSODIA_ASSIGN(const Digest identity, model_identity(dir));
     if (std::find(found.begin(), found.end(), identity) == found.end()) found.push_back(identity);
     return {};
   };
-  for (const char* name : {"model", "adapter", "ref_model"}) {
-    const std::string& dir = options.text(name);
+  for (const std::string& dir : dirs) {
     if (dir.empty()) continue;
     PROSODIA_TRY(add(dir));
     if (!is_adapter_dir(dir)) continue;

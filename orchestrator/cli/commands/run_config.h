@@ -13,8 +13,10 @@ namespace prosodia::cli {
 // Makes paths absolute and fills in what depends on the machine, so that every process reads the same values.
 Result<Options> resolve_run_options(Options options);
 
-// Over model_identity of --model, --adapter and --ref_model and of the bases of adapters among them.
+// Over model_identity of --model, --adapter and --ref_model (of these folders; "" = none) and of the bases of adapters
+// among them.
 Result<Digest> digest_of_models(const Options& options);
+Result<Digest> digest_of_models(const std::vector<std::string>& dirs);
 
 // Fills in dataset_digest and model_digest, so that the roles need not read dataset and model for it, and a folder is
 // not resumed with other input. Reads model_identity's part of the model, and the whole dataset when its digest is not

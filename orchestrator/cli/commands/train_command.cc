@@ -1,8 +1,8 @@
 // prosodia train: one machine under the local supervisor, or all roles inside one mpirun.
 #include <fmt/core.h>
-#include <sys/stat.h>
 
 #include "data/base/digest.h"
+#include "data/corpus/dataset.h"
 #include "data/store/fs.h"
 #include "orchestrator/cli/commands/command.h"
 #include "orchestrator/cli/commands/model_options.h"
@@ -73,28 +73,11 @@ ProcessSpec role_process(const Options& options, const CommandContext& context, 
           .log = run / "logs" / (who + ".log")};
 }
 
-// Where mpirun and its ranks keep sockets and shared memory: a folder of the run's own, which the supervisor empties,
-// since a killed mpirun leaves everything behind. In shared memory when there is one; short, for the limit on socket
-// paths.
-fs::path mpi_scratch(const Options& options) {
-  std::error_code error;
-  const std::string run = fs::absolute(options.text("output_dir"), error).lexically_normal().string();
-  struct stat folder {};  // tells runs of equal paths in different containers apart
-  (void)!stat(run.c_str(), &folder);
-  const fs::path shared_memory = "/dev/shm";
-  const fs::path base = fs::is_directory(shared_memory, error) ? shared_memory : fs::temp_directory_path(error);
-  return base /
-         ("prosodia-" +
-          DigestBuilder().add(run).add(uint64_t{folder.st_dev}).add(uint64_t{folder.st_ino}).finish().short_hex());
-}
-
 ProcessSpec learner_group(const Options& options, const CommandContext& context, const Layout& layout) {
   ProcessSpec spec = role_process(options, context, Role::kLearner, 0);
   spec.argv = mpirun_command(layout.learners, context.program, {spec.argv.begin() + 1, spec.argv.end()});
-  spec.environment = mpirun_environment();
-  spec.scratch = mpi_scratch(options);
-  spec.environment.push_back("OMPI_MCA_orte_tmpdir_base=" + spec.scratch.string());
-  spec.environment.push_back("OMPI_MCA_btl_vader_backing_directory=" + spec.scratch.string());
+  spec.scratch = mpi_scratch(options.text("output_dir"));
+  spec.environment = mpirun_environment(spec.scratch);
   return spec;
 }
 
@@ -137,7 +120,7 @@ Result<int> run_under_mpi(Options options, const CommandContext& context, const 
       if (!complete)
         prepared = tl::unexpected(complete.error());
       else if (*complete)
-        verdict = "0";
+        verdict = std::to_string(0);
     }
     if (!prepared) verdict = std::to_string(exit_code(prepared.error().code));
     if (verdict.empty()) print_plan(options, layout);
@@ -163,10 +146,13 @@ Result<int> run_train(const Options& given, const CommandContext& context) {
     return 0;
   }
   if (launch::under_mpi_launcher()) return run_under_mpi(options, context, layout);
+  const bool only_prepare = options.flag("prepare");
+  options.set("prepare", "false");  // not of the run: config.ini starts roles and supervisors alike
   PROSODIA_TRY(prepare_run(options));
   PROSODIA_ASSIGN(const bool complete, report_if_complete(options));
   if (complete) return 0;
   print_plan(options, layout);
+  if (only_prepare) return 0;
   return supervise(options, context, layout);
 }
 
