@@ -245,8 +245,10 @@ constexpr OptionSpec kTable[] = {
     {"learner_timeout_s", kReal, "1800", "seconds without progress after which the learner group is replaced",
      "Processes", kRun | kSft, false, 0.05, 86400},
     {"collective_timeout_s", kReal, "600",
-     "seconds learner ranks wait for each other before their group ends and starts again", "Processes", kRun | kSft,
-     false, 0.05, 86400},
+     "seconds learner ranks wait for each other before their group ends and starts again; train, after the first step: "
+     "ten "
+     "times the longest step, at least 60 s, when that is less",
+     "Processes", kRun | kSft, false, 0.05, 86400},
     {"max_attempts", kInteger, "5", "tries at one group before the run stops", "Processes", kRun, false, 1, 1000},
     {"max_restarts", kInteger, "20", "restarts of each failing process before the run stops", "Processes", kRun | kSft,
      false, 0, 1e6},

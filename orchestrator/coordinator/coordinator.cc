@@ -116,7 +116,8 @@ Status Coordinator::perform(core::Action& action) {
   if (const auto* request = std::get_if<core::Reload>(&action)) return reload(*request);
   if (const auto* replace = std::get_if<core::Replace>(&action)) {
     spdlog::warn("{} should be replaced: {}", replace->worker, replace->reason);
-    if (options_.on_stuck) options_.on_stuck(replace->worker, replace->reason);
+    if (!options_.on_stuck) return {};
+    if (const Status handled = options_.on_stuck(replace->worker, replace->reason); !handled) conclude(handled);
   } else if (const auto* complete = std::get_if<core::Complete>(&action)) {
     spdlog::info("run complete: {} steps, run digest {}", complete->steps, complete->run_digest.hex());
     conclude({});
