@@ -27,10 +27,14 @@
 namespace prosodia {
 
 struct EvalRecord {
-  std::string id;                    // for pairing two runs and for error messages
-  std::string label;                 // the reference, one of EvalOptions::labels (compared as rules.h does)
-  std::string prediction;            // text of <answer>; empty or unknown: counted as "other", never right
-  bool format = false;               // R_f
+  std::string id;          // for pairing two runs and for error messages
+  std::string label;       // the reference, one of EvalOptions::labels (compared as rules.h does)
+  std::string prediction;  // text of <answer>; empty or unknown: counted as "other", never right
+  bool format = false;     // R_f
+  // Of a prosody-test question: what is asked about ("pitch", "comparative_energy"); then `label` is the solution,
+  // `prediction` the option chosen. Such records are for evaluation_sets.h, not for evaluate() as they are.
+  std::string attribute;
+  bool attribute_right = false;
   std::optional<Criteria> criteria;  // four grades in [1, 5], if a scorer gave any
   // Counts from faithfulness.h; all 0 for a row without measured levels.
   int checkable_claims = 0, true_claims = 0;

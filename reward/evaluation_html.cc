@@ -1,40 +1,30 @@
-// to_html of evaluation_report.h: one page, no scripts, no outside resources, readable in light and dark and on paper.
+// The HTML pages of evaluation_report.h and evaluation_sets_report.h: self-contained, no scripts, no outside resources,
+// readable in light and dark, on a phone and on paper.
 #include <algorithm>
 #include <cmath>
 
+#include "data/base/html_page.h"
 #include "data/base/markup.h"
 #include "reward/evaluation_report.h"
+#include "reward/evaluation_sets_report.h"
+#include "reward/evaluation_tables.h"
 
 namespace prosodia {
 namespace {
 
+// Beyond the common style of html_page.h.
 constexpr std::string_view kStyle = R"css(
-:root{color-scheme:light dark;--bg:#fff;--ink:#1b1f24;--soft:#5b6570;--line:#d9dee4;--card:#f6f8fa;--bar:#2f6fb3;
---ci:#1b1f24;--cell:47,111,179}
-@media (prefers-color-scheme:dark){:root{--bg:#14171b;--ink:#e6e9ec;--soft:#9aa4ae;--line:#323941;--card:#1d2126;
---bar:#5b9bd8;--ci:#e6e9ec;--cell:91,155,216}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-main{max-width:1040px;margin:0 auto;padding:32px 20px 64px}
-h1{font-size:26px;margin:0 0 4px}h2{font-size:18px;margin:36px 0 10px}
-.meta{color:var(--soft);margin:0 0 20px;overflow-wrap:anywhere}
-.note{color:var(--soft);font-size:13px;max-width:75ch}
-.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(125px,1fr));gap:12px}
-.card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 14px}
-.card .k{color:var(--soft);font-size:13px;line-height:1.3;min-height:2.6em}.card .v{font-size:26px;font-variant-numeric:tabular-nums}
-.card .ci{color:var(--soft);font-size:13px;font-variant-numeric:tabular-nums}
-.scroll{overflow-x:auto}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-th,td{padding:6px 10px;text-align:right;border-bottom:1px solid var(--line)}
-th{font-weight:600;color:var(--soft);font-size:13px}
-th[scope=row]{text-align:left;color:var(--ink);white-space:nowrap}
+h3{font-size:15px;margin:24px 0 8px}
+h2.set{font-size:21px;border-top:1px solid var(--line);padding-top:24px;overflow-wrap:anywhere}
+.wide{font-size:14px}.wide td{white-space:nowrap;vertical-align:top}
+.wide td small{display:block;color:var(--soft);font-size:12px}
+.wide th{overflow-wrap:break-word;min-width:72px;vertical-align:bottom}
+.wide th:first-child{text-align:left;position:sticky;left:0;background:var(--bg)}
+.wide th[scope=row]{vertical-align:top;white-space:normal}
 .confusion td{text-align:center;min-width:54px;border:1px solid var(--line);background:rgba(var(--cell),var(--a,0))}
 .confusion td.hit{outline:2px solid var(--bar);outline-offset:-2px}
 .confusion th.col{text-align:center;vertical-align:bottom;max-width:90px}
-svg{max-width:100%;min-width:640px;height:auto;display:block;margin-bottom:16px}
-svg text{fill:var(--ink);font:13px system-ui,sans-serif;font-variant-numeric:tabular-nums}
-svg .soft{fill:var(--soft)}svg .bar{fill:var(--bar)}svg .grid{stroke:var(--line)}
-svg .ci{stroke:var(--ci);stroke-width:1.5}
+svg{min-width:640px;margin-bottom:16px}
 )css";
 
 std::string shown(double value, int decimals) {
@@ -47,9 +37,7 @@ std::string interval(const Estimate& estimate, int decimals) {
 }
 
 std::string card(std::string_view name, const Estimate& estimate, int decimals) {
-  return fmt::format(
-      R"(<div class="card"><div class="k">{}</div><div class="v">{}</div><div class="ci">{}</div></div>)",
-      escape_markup(name), shown(estimate.value, decimals), interval(estimate, decimals));
+  return html_card(name, shown(estimate.value, decimals), interval(estimate, decimals));
 }
 
 std::string cards(const EvalReport& report) {
@@ -173,14 +161,95 @@ std::string meta_line(const EvalReport& report, const EvalPageInfo& info) {
 
 }  // namespace
 
+namespace {
+
+std::string page(const std::string& title, const std::string& meta, const std::string& body) {
+  return html_page(title, meta, kStyle, body);
+}
+
+std::string cell_html(const std::string& text) {
+  const size_t line = text.find('\n');
+  if (line == std::string::npos) return escape_markup(text);
+  std::string rest = escape_markup(text.substr(line + 1));
+  for (size_t at; (at = rest.find('\n')) != std::string::npos;) rest.replace(at, 1, "<br>");
+  return fmt::format("{}<small>{}</small>", escape_markup(text.substr(0, line)), rest);
+}
+
+std::string table_section(const EvalTable& table, std::string_view heading = "h2") {
+  if (table.rows.empty()) return {};
+  std::string html = fmt::format("<{0}>{1}</{0}>\n", heading, escape_markup(table.title));
+  if (!table.note.empty()) html += fmt::format("<p class=\"note\">{}</p>\n", escape_markup(table.note));
+  html += "<div class=\"scroll\"><table class=\"wide\"><thead><tr>";
+  for (const std::string& column : table.columns)
+    html += fmt::format("<th scope=\"col\">{}</th>", escape_markup(column));
+  html += "</tr></thead><tbody>\n";
+  for (const auto& row : table.rows) {
+    html += fmt::format("<tr><th scope=\"row\">{}</th>", escape_markup(row[0]));
+    for (size_t c = 1; c < row.size(); ++c) html += fmt::format("<td>{}</td>", cell_html(row[c]));
+    html += "</tr>\n";
+  }
+  return html + "</tbody></table></div>\n";
+}
+
+std::string prosody_section(const EvalSummary& summary) {
+  std::string html = table_section(prosody_table(summary));
+  for (const EvalSetReport& set : summary.sets) {
+    if (!set.prosody) continue;
+    std::vector<Bar> bars;
+    for (const LabelMetrics& label : set.prosody->labels)
+      bars.push_back({label.label, label.recall, fmt::format("  of {}", label.support)});
+    html += fmt::format("<h3>{}</h3>\n", escape_markup(set.name)) + bar_chart("accuracy per attribute", bars, 0, 1, 3);
+  }
+  return html;
+}
+
+}  // namespace
+
 std::string to_html(const EvalReport& report, const EvalPageInfo& info) {
-  std::string html = fmt::format(
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>{0}</title>\n<style>{1}</style>"
-      "</head>\n<body><main>\n<h1>{0}</h1>\n<p class=\"meta\">{2}</p>\n",
-      escape_markup(info.title), kStyle, meta_line(report, info));
-  html += cards(report) + label_section(report) + confusion_section(report) + criteria_section(report);
-  return html + "</main></body></html>\n";
+  return page(info.title, meta_line(report, info),
+              cards(report) + label_section(report) + confusion_section(report) + criteria_section(report));
+}
+
+std::string to_html(const EvalSummary& summary, const EvalPageInfo& info, const std::string& scorer) {
+  std::string body;
+  EvalReport totals;  // of what the line under the title says
+  int64_t emotion_sets = 0;
+  for (const EvalSetReport& set : summary.sets)
+    for (const auto* report : {&set.emotion, &set.prosody}) {
+      if (!*report) continue;
+      totals.options = (*report)->options;
+      totals.records += (*report)->records;
+      emotion_sets += report == &set.emotion;
+    }
+  if (summary.emotion_average) body += cards(*summary.emotion_average);
+  if (emotion_sets > 1)
+    body += table_section(overview_table(summary)) + table_section(reasoning_table(summary, scorer));
+  body += prosody_section(summary);
+  for (const EvalSetReport& set : summary.sets) {
+    if (!set.emotion) continue;
+    if (emotion_sets > 1) body += fmt::format("<h2 class=\"set\">{}</h2>\n", escape_markup(set.name));
+    if (emotion_sets == 1) body += cards(*set.emotion);
+    body += label_section(*set.emotion) + confusion_section(*set.emotion);
+    if (emotion_sets == 1)
+      body +=
+          criteria_section(*set.emotion) + fmt::format("<p class=\"note\">Graded by: {}.</p>\n", escape_markup(scorer));
+  }
+  return page(info.title, meta_line(totals, info), body);
+}
+
+std::string comparison_html(const std::vector<std::pair<std::string, Comparison>>& decodings,
+                            const std::string& title) {
+  std::string body, meta;
+  for (const auto& [decoding, comparison] : decodings) {
+    meta = fmt::format(
+        "{} runs, the first is the reference · {:g} % intervals and two-sided p from a paired bootstrap, {} resamples, "
+        "seed {}{}",
+        comparison.runs.size(), comparison.options.confidence * 100, comparison.options.bootstrap_samples,
+        comparison.options.seed, comparison.runs.size() > 2 ? " · Holm: corrected over the runs" : "");
+    body += fmt::format("<h2>{}</h2>\n", escape_markup(decoding));
+    for (const SetComparison& set : comparison.sets) body += table_section(comparison_table(comparison, set), "h3");
+  }
+  return page(title, meta, body);
 }
 
 }  // namespace prosodia

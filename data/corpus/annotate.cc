@@ -75,9 +75,8 @@ Result<Annotated> Annotator::annotate(size_t index) const {
   info.measured = measure_tracks(*tracks, transcript, language);
   if (const Status words = set_words(*tracks, language, info); !words) return located(words.error());
   Annotated result;
-  if (word_prominences(info.words, language, *tracks).empty())
-    result.without_stress = reason_without_stress(info, info.measured);
-  mark_stress(info.words, language, *tracks, options_.stress);
+  if (word_prominences(info.words, *tracks).empty()) result.without_stress = reason_without_stress(info, info.measured);
+  mark_stress(info.words, *tracks, options_.stress);
   result.utterance = std::move(utterance);
   return result;
 }

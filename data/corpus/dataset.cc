@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <sstream>
 
 #include "data/base/json.h"
 
@@ -136,16 +137,9 @@ Result<Sample> parse_sample(std::string_view text, const std::filesystem::path& 
   return sample;
 }
 
-Result<std::vector<Sample>> read_dataset(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::error_code error;  // a folder we may not look into must not throw
-  if (!file || std::filesystem::is_directory(path, error)) {
-    const bool exists = std::filesystem::exists(path, error);
-    return fail(ErrorCode::kInvalidInput, "cannot read {}: {}", path.string(),
-                error    ? error.message()
-                : exists ? "not a readable file"
-                         : "no such file");
-  }
+namespace {
+
+Result<std::vector<Sample>> read_rows(std::istream& file, const std::filesystem::path& path) {
   const std::filesystem::path base_dir = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   std::vector<Sample> samples;
   std::string text;
@@ -161,6 +155,26 @@ Result<std::vector<Sample>> read_dataset(const std::filesystem::path& path) {
                 path.string());
   }
   return samples;
+}
+
+}  // namespace
+
+Result<std::vector<Sample>> parse_dataset(const std::string& text, const std::filesystem::path& path) {
+  std::istringstream lines(text);
+  return read_rows(lines, path);
+}
+
+Result<std::vector<Sample>> read_dataset(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::error_code error;  // a folder we may not look into must not throw
+  if (!file || std::filesystem::is_directory(path, error)) {
+    const bool exists = std::filesystem::exists(path, error);
+    return fail(ErrorCode::kInvalidInput, "cannot read {}: {}", path.string(),
+                error    ? error.message()
+                : exists ? "not a readable file"
+                         : "no such file");
+  }
+  return read_rows(file, path);
 }
 
 Status check_audio_files(const std::vector<Sample>& samples) {

@@ -40,6 +40,8 @@ struct Sample {
 
 // Empty lines are skipped; a file without any row is an error.
 Result<std::vector<Sample>> read_dataset(const std::filesystem::path& path);
+// The same of a file's text that was read already.
+Result<std::vector<Sample>> parse_dataset(const std::string& text, const std::filesystem::path& path);
 
 // One row. `file` and `line` only go into messages, and give way to the row's own kOriginKey; `base_dir` is what
 // relative audio paths are relative to.

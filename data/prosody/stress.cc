@@ -2,18 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
-
-#include "data/prosody/syllables.h"
-
 namespace prosodia {
 namespace {
 
 constexpr size_t kMinWords = 3;
-// Spreads of unstressed words around their mean, measured on espeak-ng and read speech.
-constexpr float kPitchSpread = 2.5f;      // semitones
-constexpr float kLevelSpread = 4.0f;      // dB
-constexpr float kDurationSpread = 0.45f;  // octaves of seconds a syllable
+// Standard deviations of unstressed words from the others, and weights, measured on English and German of espeak-ng
+// with known word times.
+constexpr float kPitchSpread = 1.8f;      // semitones
+constexpr float kLevelSpread = 2.2f;      // dB
+constexpr float kDurationSpread = 0.55f;  // octaves of seconds a letter
+constexpr float kDurationWeight = 0.5f;
 constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
 
 struct FrameRange {
@@ -63,27 +63,22 @@ float high_value(const std::vector<float>& values, FrameRange range) {
   return *at;
 }
 
-// Differences from the mean of the other words, in spreads; unknown values score 0.
-void add_scores(const std::vector<float>& values, float spread, std::vector<float>& sums) {
-  double sum = 0;
-  int known = 0;
-  for (float value : values) {
-    if (std::isnan(value)) continue;
-    sum += value;
-    ++known;
-  }
-  if (known < 2) return;
+// Differences from the median of the known values, in spreads; unknown values score 0. A median, because one word whose
+// borders missed its vowel would otherwise raise all others.
+void add_scores(const std::vector<float>& values, float spread, float weight, std::vector<float>& sums) {
+  std::vector<float> known;
+  std::copy_if(values.begin(), values.end(), std::back_inserter(known), [](float value) { return !std::isnan(value); });
+  if (known.size() < 2) return;
+  const auto middle = known.begin() + static_cast<std::ptrdiff_t>(known.size() / 2);
+  std::nth_element(known.begin(), middle, known.end());
   for (size_t w = 0; w < values.size(); ++w) {
-    if (std::isnan(values[w])) continue;
-    const double others = (sum - values[w]) / (known - 1);
-    sums[w] += static_cast<float>((values[w] - others) / spread);
+    if (!std::isnan(values[w])) sums[w] += weight * (values[w] - *middle) / spread;
   }
 }
 
 }  // namespace
 
-std::vector<float> word_prominences(const std::vector<Word>& words, std::string_view language,
-                                    const ProsodyTracks& tracks) {
+std::vector<float> word_prominences(const std::vector<Word>& words, const ProsodyTracks& tracks) {
   if (words.size() < kMinWords || tracks.f0_hz.empty()) return {};
   const std::vector<float> above = above_declination(tracks.f0_hz);
   std::vector<float> pitch, level, duration;
@@ -92,22 +87,24 @@ std::vector<float> word_prominences(const std::vector<Word>& words, std::string_
     const FrameRange range = frames_of(word, above.size());
     pitch.push_back(high_value(above, range));
     level.push_back(high_value(tracks.frames.dbfs, range));
-    const int syllables = std::max(1, count_syllables(word.text, language).value_or(1));
+    const auto letters =
+        std::count_if(word.text.begin(), word.text.end(), [](unsigned char c) { return (c & 0xC0) != 0x80; });
     const float seconds = word.end_seconds - word.start_seconds;
-    duration.push_back(seconds > 0 ? std::log2(seconds / static_cast<float>(syllables)) : kUnknown);
+    duration.push_back(seconds > 0 ? std::log2(seconds / static_cast<float>(letters + 1)) : kUnknown);
     timed = timed && !word.is_estimated;
   }
   std::vector<float> scores(words.size(), 0.0f);
-  add_scores(pitch, kPitchSpread, scores);
-  add_scores(level, kLevelSpread, scores);
-  if (timed) add_scores(duration, kDurationSpread, scores);  // an estimate made from syllables says nothing about them
-  for (float& score : scores) score /= timed ? 3.0f : 2.0f;
+  add_scores(pitch, kPitchSpread, 1.0f, scores);
+  add_scores(level, kLevelSpread, 1.0f, scores);
+  // A time estimated from the letters says nothing about them.
+  if (timed) add_scores(duration, kDurationSpread, kDurationWeight, scores);
+  const float deviation = std::sqrt(2.0f + (timed ? kDurationWeight * kDurationWeight : 0.0f));
+  for (float& score : scores) score /= deviation;
   return scores;
 }
 
-void mark_stress(std::vector<Word>& words, std::string_view language, const ProsodyTracks& tracks,
-                 const StressOptions& options) {
-  const std::vector<float> prominences = word_prominences(words, language, tracks);
+void mark_stress(std::vector<Word>& words, const ProsodyTracks& tracks, const StressOptions& options) {
+  const std::vector<float> prominences = word_prominences(words, tracks);
   for (size_t w = 0; w < words.size(); ++w) {
     words[w].stressed = w < prominences.size() && prominences[w] >= options.min_prominence;
   }

@@ -3,13 +3,13 @@
 // Called by: data annotate. Thread rule: pure functions. Failure rule: fewer than three words, or words without frames
 // of speech, give no prominences and no stress.
 //
-// A word's prominence is the mean of three scores, each a difference from the utterance's other words over the spread
-// such differences have in speech: how far its highest F0 stands above the falling line through all F0 (semitones), how
-// loud its loudest syllable is (dB) and, where times are not estimated, how long its syllables are (log ratio). These
-// are the correlates of accent in English and German (Fry 1958; Terken 1991; Kochanski et al. 2005).
+// A word's prominence adds up, as independent scores do, how far its highest F0 stands above the falling line through
+// all F0 (semitones), how loud its loudest syllable is (dB) and, with half the weight and only where times are not
+// estimated, how long it is for its letters (log ratio): each as a difference from the utterance's median word, in the
+// standard deviation that such differences have among unstressed words. These are the correlates of accent in English
+// and German (Fry 1958; Terken 1991; Kochanski et al. 2005).
 #pragma once
 
-#include <string_view>
 #include <vector>
 
 #include "data/prosody/measure.h"
@@ -18,15 +18,15 @@
 namespace prosodia {
 
 struct StressOptions {
-  float min_prominence = 1.0f;  // spreads above the other words; range >= 0
+  // Standard deviations above the other words; range >= 0. Neutral sentences have accents, too: at 1.25 about every
+  // third one gets a mark.
+  float min_prominence = 1.25f;
 };
 
-// One a word; empty when undetermined. 0: like the other words; 1: one spread above them.
-std::vector<float> word_prominences(const std::vector<Word>& words, std::string_view language,
-                                    const ProsodyTracks& tracks);
+// One a word; empty when undetermined. 0: like the other words; unstressed ones deviate by 1.
+std::vector<float> word_prominences(const std::vector<Word>& words, const ProsodyTracks& tracks);
 
 // Sets `stressed` of every word; false everywhere when undetermined.
-void mark_stress(std::vector<Word>& words, std::string_view language, const ProsodyTracks& tracks,
-                 const StressOptions& options = {});
+void mark_stress(std::vector<Word>& words, const ProsodyTracks& tracks, const StressOptions& options = {});
 
 }  // namespace prosodia

@@ -9,9 +9,42 @@
 namespace prosodia {
 namespace {
 
-constexpr double kLetterWeight = 0.25;    // of a syllable's time: "stretched" takes longer than "a"
-constexpr double kSnapSyllables = 0.6;    // how far a border moves, in syllables
+// What a word's share of the time is made of, fitted to espeak-ng's word times in English and German.
+constexpr double kLetterWeight = 0.5;     // of a syllable's: "stretched" takes longer than "a"
+constexpr double kFunctionWord = 0.6;     // "the", "to", "es" are hurried over
+constexpr double kFinalWord = 1.2;        // the last word is drawn out
+constexpr double kSnapSyllables = 0.4;    // how far a border moves, in syllables
 constexpr double kDistanceCostDb = 12.0;  // of moving that far: a dip must be so deep to be worth it
+
+// Articles, pronouns, prepositions, conjunctions and auxiliaries of one syllable, lower case.
+constexpr std::string_view kEnglishFunctionWords[] = {
+    "a",   "am",   "an",   "and", "are", "as",   "at", "be",   "but",  "by",   "can",   "could", "did",
+    "do",  "for",  "from", "had", "has", "have", "he", "her",  "him",  "his",  "i",     "if",    "in",
+    "is",  "it",   "its",  "me",  "my",  "of",   "on", "or",   "our",  "she",  "so",    "than",  "that",
+    "the", "them", "they", "to",  "us",  "was",  "we", "were", "will", "with", "would", "you",   "your"};
+constexpr std::string_view kGermanFunctionWords[] = {
+    "am",  "an",   "auf", "aus", "bei", "bin", "bis", "da",  "das", "dem", "den",  "der",  "des", "die", "du", "ein",
+    "er",  "es",   "hat", "ich", "ihm", "ihn", "ihr", "im",  "in",  "ist", "man",  "mich", "mir", "mit", "so", "sich",
+    "sie", "sind", "um",  "und", "uns", "vom", "von", "war", "was", "wir", "wird", "zu",   "zum", "zur"};
+
+bool is_function_word(std::string_view word, std::string_view language) {
+  std::string lower(word);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return c < 0x80 ? static_cast<char>(std::tolower(c)) : static_cast<char>(c); });
+  const auto among = [&](const auto& words) {
+    return std::find(std::begin(words), std::end(words), lower) != std::end(words);
+  };
+  return language == "de" ? among(kGermanFunctionWords) : among(kEnglishFunctionWords);
+}
+
+// Expected time of a word that is not the last, in units of a syllable; nullopt without a rule for the language.
+std::optional<double> word_weight(const std::string& word, std::string_view language) {
+  const std::optional<int> syllables = count_syllables(word, language);
+  if (!syllables) return std::nullopt;
+  const auto letters = std::count_if(word.begin(), word.end(), [](unsigned char c) { return (c & 0xC0) != 0x80; });
+  const double weight = std::max(1, *syllables) + kLetterWeight * static_cast<double>(letters);
+  return is_function_word(word, language) ? kFunctionWord * weight : weight;
+}
 
 // Bytes of UTF-8 beyond ASCII are letters, but for the general punctuation U+2000..U+206F (dashes, quotes) and the
 // Latin-1 signs.
@@ -53,15 +86,18 @@ float level_around(const std::vector<float>& dbfs, size_t t) {
   return sum / static_cast<float>(end - begin);
 }
 
-// The frame within `reach` of `expected` with the lowest level plus cost of distance.
-size_t nearest_dip(const std::vector<float>& dbfs, double expected, double reach, size_t low, size_t high) {
-  const auto first = static_cast<size_t>(std::max(std::ceil(expected - reach), static_cast<double>(low)));
-  const auto last = static_cast<size_t>(std::clamp(expected + reach, 0.0, static_cast<double>(high)));
+// The frame near `expected` with the lowest level plus cost of distance: within kSnapSyllables, in a pause within one
+// syllable, because a pause is most likely a border.
+size_t nearest_dip(const SpeechFrames& frames, double expected, double syllable_frames, size_t low, size_t high) {
+  const double reach = kSnapSyllables * syllable_frames;
+  const auto first = static_cast<size_t>(std::max(std::ceil(expected - syllable_frames), static_cast<double>(low)));
+  const auto last = static_cast<size_t>(std::clamp(expected + syllable_frames, 0.0, static_cast<double>(high)));
   size_t best = std::clamp(static_cast<size_t>(std::lround(std::max(0.0, expected))), low, high);
-  double best_cost = level_around(dbfs, best);
+  double best_cost = level_around(frames.dbfs, best);
   for (size_t t = first; t <= last; ++t) {
-    const double distance = (static_cast<double>(t) - expected) / reach;
-    const double cost = level_around(dbfs, t) + kDistanceCostDb * distance * distance;
+    const double distance = std::abs(static_cast<double>(t) - expected) / reach;
+    if (distance > 1 && frames.speech[t]) continue;
+    const double cost = level_around(frames.dbfs, t) + kDistanceCostDb * distance * distance;
     if (cost < best_cost) {
       best_cost = cost;
       best = t;
@@ -90,10 +126,10 @@ std::vector<Word> estimate_word_times(std::string_view transcript, std::string_v
   const std::vector<std::string> texts = split_words(transcript);
   std::vector<double> weight_until{0.0};
   for (const std::string& text : texts) {
-    const std::optional<int> syllables = count_syllables(text, language);
-    if (!syllables) return {};
-    weight_until.push_back(weight_until.back() + std::max(1, *syllables) +
-                           kLetterWeight * static_cast<double>(text.size()));
+    const std::optional<double> weight = word_weight(text, language);
+    if (!weight) return {};
+    const bool is_last = weight_until.size() == texts.size();
+    weight_until.push_back(weight_until.back() + (is_last ? kFinalWord : 1.0) * *weight);
   }
   std::vector<size_t> speech;  // the frames of speech, in order
   for (size_t t = 0; t < frames.speech.size(); ++t) {
@@ -108,8 +144,7 @@ std::vector<Word> estimate_word_times(std::string_view transcript, std::string_v
     const auto at = static_cast<size_t>(weight_until[w] / total * static_cast<double>(speech.size() - 1));
     // Behind the border before, and with a frame for each word to come.
     const size_t low = borders.back() + 1, high = std::max(low, speech.back() - (texts.size() - w));
-    borders.push_back(
-        nearest_dip(frames.dbfs, static_cast<double>(speech[at]), kSnapSyllables * per_syllable, low, high));
+    borders.push_back(nearest_dip(frames, static_cast<double>(speech[at]), per_syllable, low, high));
   }
   borders.push_back(speech.back() + 1);
 

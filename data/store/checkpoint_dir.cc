@@ -224,7 +224,7 @@ Result<std::optional<CheckpointInfo>> CheckpointStore::latest(std::vector<std::s
               fmt::join(problems, "; "));
 }
 
-Status CheckpointStore::gc(size_t keep, uint64_t committed) {
+Status CheckpointStore::gc(size_t keep, uint64_t committed, std::optional<uint64_t> besides) {
   PROSODIA_CHECK(keep >= 1, "keep {}", keep);
   PROSODIA_TRY(remove_leftovers());
   auto old = steps();
@@ -235,7 +235,7 @@ Status CheckpointStore::gc(size_t keep, uint64_t committed) {
       if (read_manifest(*fs_, path_of(*it))) ++kept;
       continue;
     }
-    if (*it == committed) continue;
+    if (*it == committed || besides == *it) continue;
     const Path doomed = path_of(*it).string() + std::string(kDoomed);
     PROSODIA_TRY(fs_->rename(path_of(*it), doomed));  // first, so that a half-removed one is never taken for one
     PROSODIA_TRY(fs_->remove_all(doomed));

@@ -50,8 +50,8 @@ class CheckpointStore {
   Result<CheckpointInfo> verify(const std::filesystem::path& checkpoint) const;  // reads every byte
   // Removes all but the newest `keep` (>= 1) committed checkpoints, and leftovers of interrupted commits. `committed`,
   // the step just committed, stays even when it is not among them: a run that resumed from an older checkpoint goes on
-  // from it.
-  Status gc(size_t keep, uint64_t committed);
+  // from it. So does `besides`: the best one of a run that wants it at its end.
+  Status gc(size_t keep, uint64_t committed, std::optional<uint64_t> besides = std::nullopt);
 
   std::vector<uint64_t> steps() const;  // of the committed folders, ascending; not verified
   std::filesystem::path path_of(uint64_t step) const;

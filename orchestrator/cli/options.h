@@ -39,7 +39,11 @@ enum CommandBit : uint32_t {
   kDataAnnotate = 1u << 14,
   kReplay = 1u << 20,
   kDoctor = 1u << 21,
+  kWatch = 1u << 22,
 };
+
+// Commands whose options travel between processes, or are printed, as an INI file: their values must fit a line of it.
+inline constexpr uint32_t kWrittenToIni = kTrain | kRole | kSft;
 
 struct OptionSpec {
   const char* name;
@@ -77,6 +81,9 @@ class Options {
   // Digest of the options that affect results.
   Digest result_digest(uint32_t command) const;
 
+  // As if given: checked as on the command line. kUsage naming the option.
+  Status assign(uint32_t command, std::string_view name, const std::string& value);
+
  private:
   friend Result<Options> parse_options(uint32_t, std::span<const std::string>);
   const std::string& raw(std::string_view name) const;
@@ -87,6 +94,16 @@ class Options {
 // Parses `--name value`, `--name=value`, flags without a value, and --config FILE (command line wins over the file).
 // Dashes and underscores in names are the same.
 Result<Options> parse_options(uint32_t command, std::span<const std::string> arguments);
+
+// The sections of an INI file, in order, each as `base` with the section's own values. Only `allowed` names may stand
+// in a section. kUsage naming file and line.
+struct OptionSection {
+  std::string name;
+  Options options;
+};
+Result<std::vector<OptionSection>> parse_sections(uint32_t command, const Options& base,
+                                                  std::span<const std::string_view> allowed,
+                                                  const std::filesystem::path& file);
 
 // The --help text of a command, grouped, with defaults.
 std::string help_text(uint32_t command, std::string_view usage, std::string_view summary);

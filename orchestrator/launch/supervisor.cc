@@ -14,11 +14,6 @@ int64_t now_ms() {
   return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
 }
 
-bool is_final(const ExitStatus& status, bool leader) {
-  if (status.signalled) return false;
-  return status.code == 2 || status.code == 3 || status.code == 5 || (leader && status.code == 4);
-}
-
 // Where to read on, with the line of the log that tells why: the command's own last words ("prosodia learner: …") when
 // there are any near the end (mpirun talks on after them), else the last line.
 std::string log_hint(const ProcessSpec& spec) {
@@ -78,19 +73,26 @@ void Supervisor::start(Entry& entry) {
   entry.child = *child;
 }
 
+bool Supervisor::is_final(const Entry& entry, const ExitStatus& status) const {
+  if (status.signalled) return false;
+  static const std::vector<int> kOthers = {2, 3, 5};
+  const std::vector<int>& codes = entry.leader ? options_.leader_final_codes : kOthers;
+  return std::find(codes.begin(), codes.end(), status.code) != codes.end();
+}
+
 void Supervisor::on_exit(Entry& entry, const ExitStatus& status) {
   entry.child.reset();
   look_for_orphans_ = true;
   if (final_code_) return;
   if (entry.leader && !status.signalled && (status.code == 0 || status.code == 6)) return begin_shutdown(status.code);
-  if (stop_told_ms_ >= 0 && !is_final(status, entry.leader)) {
+  if (stop_told_ms_ >= 0 && !is_final(entry, status)) {
     // Asked to stop. A leader that ended before it could do so in order (a signal while it was starting, a crash) is
     // not started again, or the request would be lost; the journal has what it acknowledged. The others only follow.
     if (entry.leader) begin_shutdown(exit_code(ErrorCode::kInterrupted));
     return;
   }
   if (status.success()) return;
-  if (is_final(status, entry.leader)) {
+  if (is_final(entry, status)) {
     options_.log(fmt::format("{} {}{}", entry.spec.name, status.describe(), log_hint(entry.spec)));
     return begin_shutdown(status.code);
   }
@@ -154,12 +156,22 @@ void Supervisor::hear_leader() {
     const auto entry = std::find_if(entries_.begin(), entries_.end(), named);
     if (entry != entries_.end() && entry->child) kill_stuck(*entry, report.reason);
   }
+  if (leader_beat()) leader_heard_ms_ = now_ms();
   Entry& leader = entries_[0];
   if (!leader.child || leader_heard_ms_ < 0) return;
   const int64_t silent_ms = now_ms() - leader_heard_ms_;
   if (silent_ms < options_.leader_silence_ms) return;
   kill_stuck(leader, fmt::format("no sign of life for {} ms", silent_ms));
   leader_heard_ms_ = -1;
+}
+
+bool Supervisor::leader_beat() {
+  if (options_.leader_heartbeat.empty()) return false;
+  std::error_code absent;
+  const auto beat = std::filesystem::last_write_time(options_.leader_heartbeat, absent);
+  if (absent || beat == leader_beat_) return false;
+  leader_beat_ = beat;
+  return true;
 }
 
 void Supervisor::pass_on_stop() {
@@ -169,7 +181,7 @@ void Supervisor::pass_on_stop() {
     options_.log("stopping: the step in hand is finished and saved first (a second signal ends everything at once)");
     for (Entry& entry : entries_) entry.restart_at_ms.reset();
     if (!entries_[0].child) return begin_shutdown(exit_code(ErrorCode::kInterrupted));
-    entries_[0].child->signal(SIGTERM);
+    entries_[0].child->signal(options_.leader_stop_signal);
   } else if (entries_[0].child && now_ms() - stop_told_ms_ > options_.leader_stop_ms) {
     kill_stuck(entries_[0], fmt::format("it did not end within {} ms", options_.leader_stop_ms));
     begin_shutdown(exit_code(ErrorCode::kInterrupted));
@@ -208,7 +220,7 @@ void Supervisor::kill_all() {
 int Supervisor::run(const std::atomic<bool>& stop, const std::atomic<int>& kill_signal) {
   while (!final_code_ || anything_alive()) {
     if (const int signal = kill_signal.load(); signal != 0) {
-      options_.log("a second signal: killing all processes; the same command goes on from the journal");
+      options_.log("a second signal: killing all processes; the same command goes on from what is saved");
       final_code_ = 128 + signal;
       break;
     }

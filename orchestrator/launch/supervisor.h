@@ -9,6 +9,9 @@
 //                             2, 3, 5         -> final, as above: starting it again cannot help
 //                             otherwise       -> started again with backoff; after max_restarts the run stops with 4
 //
+// The leader's final codes, the signal that asks it to stop, and a file in place of the line are options, so that a
+// group of ranks can lead itself (`sft`).
+//
 // Alive but stuck: the leader reports processes that make no progress over a SupervisorLine, and that it is alive
 // itself; both kinds are killed with SIGKILL, which also ends stopped ones, and then started again like any other.
 //
@@ -22,6 +25,8 @@
 #pragma once
 
 #include <atomic>
+#include <csignal>
+#include <filesystem>
 #include <functional>
 #include <vector>
 
@@ -37,6 +42,10 @@ struct SupervisorOptions {
   int64_t grace_ms = 15'000;           // between SIGTERM and SIGKILL for the processes that remain
   int64_t leader_stop_ms = 150'000;    // for the leader to end the run in order after a stop request
   int64_t leader_silence_ms = 60'000;  // a leader that reported "alive" once and then nothing for so long is stuck
+  // A leader that cannot reach the line (ranks under mpirun) reports "alive" by touching this file; empty = none.
+  std::filesystem::path leader_heartbeat;
+  std::vector<int> leader_final_codes = {2, 3, 4, 5};  // besides 0 and 6
+  int leader_stop_signal = SIGTERM;                    // how a stop request reaches it
   // Told every start, end and restart, as one line for people.
   std::function<void(const std::string&)> log = [](const std::string&) {};
 };
@@ -58,6 +67,8 @@ class Supervisor {
   void begin_shutdown(int code);
   void reap_and_restart();
   void hear_leader();
+  bool leader_beat();
+  bool is_final(const Entry& entry, const ExitStatus& status) const;
   void kill_stuck(Entry& entry, const std::string& why);
   void pass_on_stop();
   void kill_overdue();
@@ -70,9 +81,10 @@ class Supervisor {
   std::vector<Entry> entries_;  // [0] is the leader
   std::optional<int> final_code_;
   int64_t shutdown_ms_ = 0;
-  int64_t leader_heard_ms_ = -1;  // its last report since its start
-  int64_t stop_told_ms_ = -1;     // the stop request was passed on to the leader
-  bool killed_ = false;           // what remained after the grace period
+  int64_t leader_heard_ms_ = -1;                   // its last report since its start
+  std::filesystem::file_time_type leader_beat_{};  // of leader_heartbeat, when last looked at
+  int64_t stop_told_ms_ = -1;                      // the stop request was passed on to the leader
+  bool killed_ = false;                            // what remained after the grace period
   bool look_for_orphans_ = false;
 };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "data/base/markup.h"
@@ -52,8 +53,10 @@ const std::vector<Panel>& all_panels() {
        0,
        {}},
       {"Entropy", {{"entropy", metric::kEntropy}}, 0, {}},
-      {"Loss", {{"loss", metric::kLoss}}, {}, {}},
+      {"Loss", {{"loss", metric::kLoss}, {"evaluation", "eval_loss"}}, {}, {}},
       {"Gradient norm", {{"norm", metric::kGradNorm}}, 0, {}},
+      {"Learning rate", {{"rate", metric::kLearningRate}}, 0, {}},
+      {"Token accuracy", {{"evaluation", "eval_mean_token_accuracy"}}, 0, 1},
       {"Sampler against learner: log-prob difference",
        {{"mean", metric::kLogpDifference}, {"largest", metric::kLogpDifferenceMax}},
        0,
@@ -63,14 +66,15 @@ const std::vector<Panel>& all_panels() {
   return kPanels;
 }
 
-constexpr size_t kPicturePanels = 4;  // the first ones, in curves.svg
+constexpr size_t kPicturePanels = 4;  // of those that have something to show, the first ones go into curves.svg
 
 std::vector<ChartSeries> series_of(const RunHistory& history, const Panel& panel) {
   std::vector<ChartSeries> series;
   for (const auto& [label, name] : panel.series) {
     auto points = history.curve(name);
     if (points.empty()) continue;
-    if (std::string_view(name) == metric::kGate)  // exact, not noisy: a switch must look like one
+    const std::string_view exact[] = {metric::kGate, metric::kLearningRate};  // not noisy: a switch must look like one
+    if (std::find(std::begin(exact), std::end(exact), name) != std::end(exact))
       for (CurvePoint& point : points) point.smoothed = point.value;
     series.push_back({label, std::move(points)});
   }
@@ -179,8 +183,8 @@ std::string curves_svg(const RunHistory& history, const std::string& title) {
   const ChartOptions size;
   std::string charts;
   size_t drawn = 0;
-  for (size_t i = 0; i < kPicturePanels; ++i) {
-    const Panel& panel = all_panels()[i];
+  for (const Panel& panel : all_panels()) {
+    if (drawn == kPicturePanels) break;
     const auto series = series_of(history, panel);
     if (series.empty()) continue;
     const double x = kGap + static_cast<double>(drawn % 2) * (size.width + kGap);

@@ -30,18 +30,18 @@ die() { local code=$1; shift; printf 'slurm: %s\n' "$*" >&2; exit "$code"; }
 # --- what the user wants
 
 train_options=()
-run=''
+run='' layout_given=''
 read_arguments() {
   local previous='' argument
   train_options=("$@")
   for argument in "$@"; do
     case $previous in
       --output_dir) run=$argument ;;
-      --layout) PROSODIA_LAYOUT=$argument ;;
+      --layout) PROSODIA_LAYOUT=$argument layout_given=1 ;;
     esac
     case $argument in
       --output_dir=*) run=${argument#*=} ;;
-      --layout=*) PROSODIA_LAYOUT=${argument#*=} ;;
+      --layout=*) PROSODIA_LAYOUT=${argument#*=} layout_given=1 ;;
       --keys | --keys=* | --bind | --bind=*) die 2 "${argument%%=*} comes from the variables PROSODIA_KEYS, PROSODIA_BIND and PROSODIA_INTERFACE here" ;;
     esac
     previous=$argument
@@ -63,6 +63,8 @@ resolve_settings() {
     [ "$gpus_per" != auto ] || { [ "$gpus_on_node" -gt 0 ] && gpus_per=1 || gpus_per=0; }
     unset -n gpus_per
   done
+  [ "$gpus_on_node" -gt 0 ] || [ $((PROSODIA_GPUS_PER_LEARNER + PROSODIA_GPUS_PER_ROLLOUT + PROSODIA_GPUS_PER_REWARD)) = 0 ] ||
+    die 2 'PROSODIA_GPUS_PER_… ask for GPUs, but the job has none. Next: sbatch --gres=gpu:N, or leave the variables out'
   if [ "$PROSODIA_LEARNER_NODES" = auto ]; then
     local nodes=${#group0[@]}
     if [ "$PROSODIA_GPUS_PER_LEARNER" -gt 0 ]; then
@@ -138,20 +140,25 @@ make_keys() {
 # shellcheck source=scripts/slurm/steps.sh
 . "$PROSODIA_HOME/scripts/slurm/steps.sh"
 
+# Checks the input and writes RUN/config.ini; says so when the run is complete.
+prepare() { "$PROSODIA_BINARY" train "${train_options[@]}" --prepare; }
+is_complete() { [[ $'\n'$(prepare) = *$'\nrun complete: '* ]]; }
+
 train_on_slurm() {
+  trap 'on_signal USR1 requeue' USR1
+  trap 'on_signal TERM stop' TERM
   read_arguments "$@"
   read_nodes
   local learners
   learners=$(count_of learner)
   resolve_settings
   print_settings
-  place_roles
   claim_run
+  place_roles
   make_keys
-  train_options+=(--layout "$PROSODIA_LAYOUT")
-  trap 'on_signal USR1 requeue' USR1
-  trap 'on_signal TERM stop' TERM
-  "$PROSODIA_BINARY" train "${train_options[@]}" --prepare || exit
+  [ -n "$layout_given" ] || train_options+=(--layout "$PROSODIA_LAYOUT")
+  prepare || exit
+  ! is_complete || exit 0
   record_job
   open_line
   start_step coordinator

@@ -4,12 +4,14 @@
 # lib.sh.
 
 healthy_s=60   # a step that lived this long starts again with the first delay
-end_grace_s=15 # for the other steps to end by themselves after the coordinator
+silence_s=60   # a coordinator that reported once and then nothing for so long is stuck
+end_grace_s=6  # for the other steps after the coordinator's end; a learner rank takes 5 s to save, then ends itself
 
 declare -A pid_of=() started_at=() started_time=() due_at=() restarts=() failures=()
 export OMPI_MCA_btl_vader_single_copy_mechanism=none # needs ptrace rights that containers often lack; MPI complains otherwise
 [ "$(id -u)" != 0 ] || export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 binds_cpus=$(scontrol show config | grep -E '^TaskPlugin *=.*(affinity|cgroup)' || true)
+gpus_of_job=${CUDA_VISIBLE_DEVICES:-}
 unset CUDA_VISIBLE_DEVICES SLURM_NTASKS SLURM_NPROCS SLURM_NTASKS_PER_NODE SLURM_CPUS_PER_TASK SLURM_GPUS_PER_TASK SLURM_TRES_PER_TASK # of the job, not of its steps
 
 # The last words of a command in the log of the process's last life ("prosodia learner: …"), if it has said any.
@@ -38,8 +40,8 @@ start_step() {
     coordinator) PROSODIA_TASK_LOGS='' PROSODIA_SUPERVISOR_FIFO=$line "${step[@]}" --mpi=none "${command[@]}" > >(tee -a "$run/logs/$name.$hosts.log") 2>&1 & ;;
     learner)
       if [ "$PROSODIA_MPI" = mpirun ]; then
-        mpirun -n "$tasks" --map-by "ppr:$per_node:node" --host "$(sed -E "s/(,|$)/:$per_node\1/g" <<<"$hosts")" --bind-to none --mca plm_slurm_args --overlap \
-          "${command[@]}" </dev/null &
+        CUDA_VISIBLE_DEVICES=$gpus_of_job mpirun -n "$tasks" --map-by "ppr:$per_node:node" --host "$(sed -E "s/(,|$)/:$per_node\1/g" <<<"$hosts")" \
+          --bind-to none --mca plm_slurm_args "--overlap --gres=$gpus" "${command[@]}" </dev/null &
       else
         "${step[@]}" --mpi="$PROSODIA_MPI" --distribution=block "${command[@]}" &
       fi
@@ -49,15 +51,18 @@ start_step() {
   pid_of[$name]=$! started_at[$name]=$SECONDS
   printf -v "started_time[$name]" '%(%s)T' -1
   unset "due_at[$name]"
+  [ "$name" != coordinator ] || heard_at=-1
 }
 
-# Kills what is left of a step: all its tasks, stopped ones too; also when its srun is gone.
-kill_step() {
-  local step step_name
-  while read -r step step_name; do
-    [ "$step_name" != "$1" ] || scancel --signal=KILL "$step" 2>/dev/null || true
+# All tasks of these steps, stopped ones too, whether their srun is there or not.
+signal_steps() {  # SIGNAL NAME…
+  local signal=$1 step name
+  shift
+  while read -r step name; do
+    case " $* " in *" $name "*) scancel --signal="$signal" "$step" 2>/dev/null || true ;; esac
   done < <(squeue -h -s -j "$job" -o '%i %j' 2>/dev/null)
-  [ "$1 $PROSODIA_MPI" != 'learner mpirun' ] || [ -z "${pid_of[learner]:-}" ] || kill -KILL "${pid_of[learner]}" 2>/dev/null || true
+  [ "$PROSODIA_MPI" = mpirun ] && [ -n "${pid_of[learner]:-}" ] || return 0
+  case " $* " in *' learner '*) kill "-$signal" "${pid_of[learner]}" 2>/dev/null || true ;; esac
 }
 
 final=''
@@ -67,30 +72,31 @@ on_exit() {  # NAME CODE: the rules of `prosodia train`'s own supervisor
   local name=$1 code=$2 how words delay
   unset "pid_of[$name]"
   [ -z "$final" ] || return 0
-  case $name:$code in
-    coordinator:[0456] | *:[235]) finish "$code" ;;
-    *:0) return 0 ;; # was told that the run ended
-  esac
+  # Only the journal says that the run is complete: an srun that is ended itself may return 0.
+  [ "$name:$code" != coordinator:0 ] || is_complete || code=1
   [ "$code" -gt 128 ] && how="was ended by signal $((code - 128))" || how="exited with code $code"
   words=$(last_words "$name")
   words=${words:+; it said: $words}
-  [ "$name $code" = 'coordinator 0' ] || [ -z "$final" ] || { say "$name $how; the run ends$words"; return 0; }
-  [ -z "$final" ] || return 0
+  case $name:$code in
+    coordinator:0) finish 0; return ;;
+    *:0) return ;; # was told that the run ended
+    coordinator:[46] | *:[235]) say "$name $how; the run ends$words"; finish "$code"; return ;;
+  esac
   if [ -n "$stopping" ]; then
     [ "$name" != coordinator ] || finish 6
-    return 0
+    return
   fi
   if [ "${restarts[$name]:-0}" -ge "$PROSODIA_MAX_RESTARTS" ]; then
     say "$name $how after ${restarts[$name]} restarts; giving up$words"
     finish 4
-    return 0
+    return
   fi
   restarts[$name]=$((${restarts[$name]:-0} + 1))
   failures[$name]=$((SECONDS - started_at[$name] >= healthy_s ? 1 : ${failures[$name]:-0} + 1))
   delay=$((failures[$name] > 10 ? PROSODIA_RESTART_DELAY_MAX_S : 1 << (failures[$name] - 1)))
   delay=$((delay < PROSODIA_RESTART_DELAY_MAX_S ? delay : PROSODIA_RESTART_DELAY_MAX_S))
   say "$name on ${nodes_of[$name]} $how; starting it again in $delay s (restart ${restarts[$name]} of at most $PROSODIA_MAX_RESTARTS)$words"
-  kill_step "$name"
+  signal_steps KILL "$name"
   due_at[$name]=$((SECONDS + delay))
 }
 
@@ -126,10 +132,14 @@ hear_coordinator() {  # for at most half a second
     heard_at=$SECONDS
     if [ "$word" = replace ] && [ -n "${pid_of[$name]:-}" ]; then
       say "$name on ${nodes_of[$name]} is stuck: $reason; killing its step"
-      kill_step "$name"
+      signal_steps KILL "$name"
     fi
   done
-  return 0
+  [ "$heard_at" -lt 0 ] || [ $((SECONDS - heard_at)) -le $silence_s ] || [ -z "${pid_of[coordinator]:-}" ] || {
+    say "the coordinator has given no sign of life for $silence_s s; killing its step"
+    heard_at=-1
+    signal_steps KILL coordinator
+  }
 }
 # It listens and holds the run folder's lock: now the others may come.
 start_others() {
@@ -141,7 +151,7 @@ start_others() {
 
 # --- the end
 
-stopping='' stopping_since=-1
+stopping='' stopping_since=-1 stop_told=''
 on_signal() {
   say "signal $1: the step in hand is finished and saved first"
   [ "$stopping" = requeue ] || stopping=$2
@@ -150,29 +160,30 @@ on_signal() {
 pass_on_stop() {
   [ -n "$stopping" ] && [ -z "$final" ] || return 0
   due_at=()
+  [ $stopping_since -ge 0 ] || stopping_since=$SECONDS
   if [ -z "${pid_of[coordinator]:-}" ]; then
     finish 6
-  elif [ $stopping_since -lt 0 ] && [ "$heard_at" -ge 0 ]; then
-    stopping_since=$SECONDS
-    kill -USR1 "${pid_of[coordinator]}" 2>/dev/null || true
-  elif [ $stopping_since -ge 0 ] && [ $((SECONDS - stopping_since)) -gt "$PROSODIA_STOP_TIMEOUT_S" ]; then
+  elif [ $((SECONDS - stopping_since)) -gt "$PROSODIA_STOP_TIMEOUT_S" ]; then
     say "the coordinator did not end within $PROSODIA_STOP_TIMEOUT_S s; killing it"
-    kill_step coordinator
+    signal_steps KILL coordinator
     finish 6
+  elif [ -z "$stop_told" ] && [ "$heard_at" -ge 0 ]; then
+    stop_told=1
+    kill -USR1 "${pid_of[coordinator]}" 2>/dev/null || true
   fi
 }
+# Those that are not told by the coordinator, because it failed or they had not reached it yet, are told here.
 end_steps() {
   local name deadline=$((SECONDS + end_grace_s))
   due_at=()
-  [ -z "${pid_of[coordinator]:-}" ] || [ "$heard_at" -lt 0 ] || kill -USR1 "${pid_of[coordinator]}" 2>/dev/null || true # somebody else failed for good
+  [ ${#pid_of[@]} = 0 ] || signal_steps TERM "${!pid_of[@]}"
   while [ ${#pid_of[@]} -gt 0 ] && [ $SECONDS -lt $deadline ]; do
     hear_coordinator
     reap_steps
   done
-  for name in "${!pid_of[@]}"; do
-    say "$name on ${nodes_of[$name]} has not ended within $end_grace_s s; killing it"
-    kill_step "$name"
-  done
+  [ ${#pid_of[@]} -gt 0 ] || return 0
+  for name in "${!pid_of[@]}"; do say "$name on ${nodes_of[$name]} has not ended within $end_grace_s s; killing it"; done
+  signal_steps KILL "${!pid_of[@]}"
   while [ ${#pid_of[@]} -gt 0 ]; do hear_coordinator; reap_steps; done
 }
 # Back into the queue: Slurm ends this script and starts it anew, on whatever nodes it finds.

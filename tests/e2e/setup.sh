@@ -11,5 +11,5 @@ grep -qi leak "$W/inspect.txt" || fail "inspect says nothing about leakage"
   --audio_d_model 32 --audio_layers 1 --audio_heads 2 --hidden_size 32 --num_hidden_layers 2 --num_attention_heads 2 \
   --num_key_value_heads 1 --intermediate_size 64
 "$P" sft --model "$W/init" --dataset "$W/data/coldstart.sft.jsonl:0.8" --dataset "$W/data/prosody.sft.jsonl:0.2" --output_dir "$W/sft" --max_steps 60 \
-  --per_device_train_batch_size 16 --learning_rate 5e-3 --nproc_per_node 2
+  --per_device_train_batch_size 8 --learning_rate 5e-3 --nproc_per_node 2
 [ -s "$W/sft/model.safetensors" ] || fail "sft wrote no model"

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "data/base/json.h"
 #include "data/store/atomic_file.h"
 #include "data/store/safetensors.h"
 #include "workers/model/load.h"
@@ -122,8 +123,10 @@ Status read_policies(const fs::path& dir, const json& list, TrainingState& state
 
 Result<json> read_state(const fs::path& dir) {
   PROSODIA_ASSIGN(const std::string text, posix_file_system().read_text(dir / "state.json"));
-  json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!parsed.is_object() || !parsed.contains("step") || !parsed.contains("optimizer_steps"))
+  auto read = parse_json_object(text, (dir / "state.json").string());
+  const json parsed = read ? std::move(*read) : json();
+  const auto whole = [&](const char* key) { return parsed.contains(key) && parsed[key].is_number_integer(); };
+  if (!parsed.is_object() || !whole("step") || !whole("optimizer_steps"))
     return fail(ErrorCode::kCorruption, "{}: not a training state. Next: resume from another checkpoint",
                 (dir / "state.json").string());
   return parsed;
@@ -133,7 +136,7 @@ Result<json> read_state(const fs::path& dir) {
 
 Result<fs::path> save_checkpoint(CheckpointStore& store, Collective& collective, const Model& model,
                                  const AdamW& optimizer, const TrainingState& state, const fs::path& files_from,
-                                 int keep) {
+                                 const CheckpointRetention& keep) {
   const auto step = static_cast<uint64_t>(state.step);
   std::string working;
   Status status;
@@ -151,7 +154,8 @@ Result<fs::path> save_checkpoint(CheckpointStore& store, Collective& collective,
   PROSODIA_TRY(collective.agree(status));
   if (collective.rank() == 0) {
     const auto committed = store.commit(step, {{"step", state.step}, {"extra", state.extra}});
-    status = committed ? store.gc(static_cast<size_t>(std::max(1, keep)), step) : tl::unexpected(committed.error());
+    status = committed ? store.gc(static_cast<size_t>(std::max(1, keep.newest)), step, keep.besides)
+                       : tl::unexpected(committed.error());
   }
   PROSODIA_TRY(collective.agree(status));
   return store.path_of(step);

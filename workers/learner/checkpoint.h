@@ -34,11 +34,16 @@ struct TrainingState {
   std::map<uint64_t, PackedWeights> policy;  // earlier versions to serve; rank 0 only, empty elsewhere
 };
 
-// Commits step-NNNNNN and then keeps `keep` checkpoints. `files_from` is the model folder whose tokenizer files go
-// along.
+struct CheckpointRetention {
+  int newest = 2;                                  // >= 1
+  std::optional<uint64_t> besides = std::nullopt;  // a step that stays although it is older: the best one
+};
+
+// Commits step-NNNNNN and then removes what `keep` does not name. `files_from` is the model folder whose tokenizer
+// files go along.
 Result<std::filesystem::path> save_checkpoint(CheckpointStore& store, Collective& collective, const Model& model,
                                               const AdamW& optimizer, const TrainingState& state,
-                                              const std::filesystem::path& files_from, int keep);
+                                              const std::filesystem::path& files_from, const CheckpointRetention& keep);
 
 // The folder of the newest valid checkpoint, the same on every rank; nothing when there is none.
 Result<std::optional<std::filesystem::path>> find_checkpoint(CheckpointStore& store, Collective& collective);

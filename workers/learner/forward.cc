@@ -38,11 +38,15 @@ at::Tensor AudioCache::embeddings(const Model& model, std::span<const LogMel* co
   return at::cat(rows);
 }
 
-ops::TokenLogProbs micro_batch_logprobs(const Model& model, const MicroBatch& batch, double temperature,
-                                        bool want_entropy, AudioCache* cache) {
-  const auto longs = [&](const std::vector<int64_t>& values) {
-    return at::tensor(values, at::TensorOptions().dtype(at::kLong)).to(model.device());
-  };
+namespace {
+
+at::Tensor longs(const std::vector<int64_t>& values, const Model& model) {
+  return at::tensor(values, at::TensorOptions().dtype(at::kLong)).to(model.device());
+}
+
+}  // namespace
+
+at::Tensor target_hidden(const Model& model, const MicroBatch& batch, AudioCache* cache) {
   at::Tensor hidden;
   if (cache && !batch.batch.clips.empty()) {
     PackedBatch with_audio = batch.batch;
@@ -51,8 +55,12 @@ ops::TokenLogProbs micro_batch_logprobs(const Model& model, const MicroBatch& ba
   } else {
     hidden = model.hidden(batch.batch);
   }
-  return model.logprobs(hidden.index_select(0, longs(batch.hidden_rows)), longs(batch.targets), temperature,
-                        want_entropy);
+  return hidden.index_select(0, longs(batch.hidden_rows, model));
+}
+
+ops::TokenLogProbs micro_batch_logprobs(const Model& model, const MicroBatch& batch, double temperature,
+                                        bool want_entropy, AudioCache* cache) {
+  return model.logprobs(target_hidden(model, batch, cache), longs(batch.targets, model), temperature, want_entropy);
 }
 
 }  // namespace prosodia

@@ -34,6 +34,8 @@ class AudioCache {
   std::list<Digest> oldest_first_;
 };
 
+// The hidden states that predict the targets, [R, C]. `cache`: as below.
+at::Tensor target_hidden(const Model& model, const MicroBatch& batch, AudioCache* cache);
 // log p and entropy of every target, [R]. `cache` is null while the audio tower or projector trains.
 ops::TokenLogProbs micro_batch_logprobs(const Model& model, const MicroBatch& batch, double temperature,
                                         bool want_entropy, AudioCache* cache);

@@ -80,7 +80,7 @@ Result<std::filesystem::path> LearnerState::save(CheckpointStore& store, std::ma
   std::erase_if(policy, [&](const auto& kept) { return kept.first + static_cast<uint64_t>(options_.lag) < version_; });
   state.policy = std::move(policy);
   return save_checkpoint(store, collective_, *policy_, trainer_->optimizer(), state, options_.model_dir,
-                         options_.save_total_limit);
+                         {options_.save_total_limit});
 }
 
 Status LearnerState::write_model(const std::filesystem::path& dir) {

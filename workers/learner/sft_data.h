@@ -22,10 +22,16 @@ struct SftStepData {
   int64_t input_tokens = 0;               // rows run
 };
 
+// The rows of a set to learn from or to evaluate on; kInvalidInput naming a row that ends without an answer.
+Result<std::vector<Sample>> read_conversations(const std::filesystem::path& path);
+// One row as training and evaluation see it; kInvalidInput naming a row of more than max_length tokens.
+Result<EncodedPrompt> encode_conversation(const Processor& processor, const Sample& sample, int64_t max_length);
+
 class SftData {
  public:
-  static Result<std::unique_ptr<SftData>> load(const SftOptions& options, const Processor& processor, AudioStore& audio,
-                                               int64_t max_length, int rank, int num_ranks);
+  // Reads the stage's datasets. Everything passed by reference must outlive the object.
+  static Result<std::unique_ptr<SftData>> load(const SftStage& stage, uint64_t seed, const Processor& processor,
+                                               AudioStore& audio, int64_t max_length, int rank, int num_ranks);
 
   Result<SftStepData> next();
   void skip_steps(int64_t steps) { order_->skip(steps * global_batch_); }
@@ -35,12 +41,12 @@ class SftData {
   std::vector<int64_t> sizes() const;
 
  private:
-  SftData(const SftOptions& options, const Processor& processor, AudioStore& audio)
-      : options_(options), processor_(processor), audio_(audio) {}
+  SftData(const SftStage& stage, const Processor& processor, AudioStore& audio)
+      : stage_(stage), processor_(processor), audio_(audio) {}
   Result<int64_t> estimated_tokens(const Sample& sample);
   Result<EncodedPrompt> encode(const MixtureOrder::Draw& draw);
 
-  const SftOptions& options_;
+  const SftStage& stage_;
   const Processor& processor_;
   AudioStore& audio_;
   int64_t max_length_ = 0, global_batch_ = 0;

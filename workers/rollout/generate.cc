@@ -46,12 +46,13 @@ Status check_stop(const std::atomic<bool>* stop) {
 // Hands rows out in input order although groups finish in any order.
 class OrderedOutput {
  public:
-  explicit OrderedOutput(const RowSink& sink) : sink_(sink) {}
+  OrderedOutput(const RowSink& sink, size_t first, size_t stride) : sink_(sink), next_(first), stride_(stride) {}
   Status put(size_t index, json row) {
     ready_.emplace(index, std::move(row));
     while (!ready_.empty() && ready_.begin()->first == next_) {
-      PROSODIA_TRY(sink_(next_++, std::move(ready_.begin()->second)));
+      PROSODIA_TRY(sink_(next_, std::move(ready_.begin()->second)));
       ready_.erase(ready_.begin());
+      next_ += stride_;
     }
     return {};
   }
@@ -59,7 +60,7 @@ class OrderedOutput {
  private:
   const RowSink& sink_;
   std::map<size_t, json> ready_;
-  size_t next_ = 0;
+  size_t next_, stride_;
 };
 
 // Hands on the text of one response after the other, as far as each has been sampled.
@@ -176,13 +177,13 @@ SamplingParams complete_sampling(SamplingParams params, const ModelConfig& confi
 Status infer(const Model& model, const Processor& processor, const std::vector<Sample>& samples,
              const InferOptions& options, const RowSink& sink) {
   Engine engine(model, complete_sampling(options.sampling, model.config(), processor), options.engine);
-  OrderedOutput output(sink);
-  size_t next = 0;
+  OrderedOutput output(sink, options.first_row, options.row_stride);
+  size_t next = options.first_row;
   while (next < samples.size() || !engine.idle()) {
     // Enough waiting work that a row freed in the next step is refilled at once.
     while (next < samples.size() && engine.waiting_samples() < static_cast<size_t>(options.engine.max_rows)) {
       PROSODIA_TRY(submit(engine, processor, samples[next], next, options));
-      ++next;
+      next += options.row_stride;
     }
     for (GenerationResult& result : engine.step()) {
       PROSODIA_TRY(output.put(result.id, completed_row(samples[result.id], result, processor.tokenizer())));

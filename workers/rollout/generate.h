@@ -23,6 +23,7 @@ struct InferOptions {
   EngineOptions engine;
   int num_generations = 1;
   uint64_t seed = 0;                        // row i samples with mix_seed(seed, i): independent of the other rows
+  size_t first_row = 0, row_stride = 1;     // rows first_row, first_row + row_stride, …: to go on, to share the work
   const std::atomic<bool>* stop = nullptr;  // not owned
 };
 

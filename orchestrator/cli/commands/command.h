@@ -51,6 +51,7 @@ Result<int> run_infer(const Options&, const CommandContext&);
 Result<int> run_report(const Options&, const CommandContext&);
 Result<int> run_doctor(const Options&, const CommandContext&);
 Result<int> run_replay(const Options&, const CommandContext&);
+Result<int> run_watch(const Options&, const CommandContext&);
 Result<int> run_score(const Options&, const CommandContext&);
 
 }  // namespace prosodia::cli

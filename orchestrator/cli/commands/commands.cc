@@ -29,6 +29,8 @@ constexpr Command kCommands[] = {
     {"export", kExport, "prosodia export --model DIR|RUN/checkpoints/step-NNNNNN --output_dir DIR",
      "a complete Hugging Face folder from a model or a checkpoint", run_export},
     {"report", kReport, "prosodia report RUN", "curves.svg and report.html of a run, drawn anew", run_report, "run"},
+    {"watch", kWatch, "prosodia watch RUN | --address HOST:PORT",
+     "a run in the terminal: curves, workers, responses; plain lines into a pipe", run_watch, "run"},
     {"doctor", kDoctor, "prosodia doctor [RUN | --plan --model DIR]",
      "checks this machine, or a run folder; with --plan: the memory a model and configuration will take", run_doctor,
      "run"},

@@ -1,22 +1,25 @@
-// prosodia eval: greedy and sampled responses over a labelled set; accuracy, recall, F1, confusion, reasoning criteria
-// and faithfulness with intervals; JSON, HTML, a table on the terminal, and a paired comparison with an earlier eval.
+// prosodia eval: greedy and sampled responses over one or several labelled sets; accuracy, recall, F1, confusion,
+// reasoning criteria, faithfulness and the prosody test with intervals; JSON, HTML and text; goes on where it was
+// interrupted. With --compare: finished evals side by side.
 #include <fmt/core.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
-#include <fstream>
-#include <map>
 
-#include "data/base/json.h"
-#include "data/corpus/dataset.h"
-#include "data/prosody/levels_json.h"
+#include "data/base/digest.h"
 #include "data/store/atomic_file.h"
 #include "data/store/fs.h"
 #include "orchestrator/cli/commands/command.h"
+#include "orchestrator/cli/commands/eval_compare.h"
+#include "orchestrator/cli/commands/eval_records.h"
+#include "orchestrator/cli/commands/eval_run.h"
+#include "orchestrator/cli/commands/eval_sets.h"
 #include "orchestrator/cli/commands/model_options.h"
-#include "reward/acoustic_scorer.h"
-#include "reward/evaluation.h"
-#include "reward/evaluation_report.h"
-#include "workers/rollout/generate.h"
+#include "orchestrator/cli/commands/run_config.h"
+#include "orchestrator/monitor/progress.h"
+#include "reward/evaluation_sets_report.h"
+#include "workers/reward/scorer_factory.h"
 
 namespace prosodia::cli {
 namespace {
@@ -27,98 +30,85 @@ using nlohmann::json;
 struct Decoding {
   std::string name;  // "greedy" or "sampled"
   bool greedy;
+  std::string described;
 };
 
-Status write_text(const fs::path& path, const std::string& text) {
-  return write_file_atomic(posix_file_system(), path, std::as_bytes(std::span(text.data(), text.size())));
+std::vector<Decoding> decodings_of(const Options& options) {
+  const std::string& wanted = options.text("decoding");
+  std::vector<Decoding> decodings;
+  if (wanted != "sampled") decodings.push_back({"greedy", true, "greedy"});
+  if (wanted != "greedy")
+    decodings.push_back(
+        {"sampled", false,
+         fmt::format("sampled at temperature {}, seed {}", options.real("temperature"), options.integer("seed"))});
+  return decodings;
 }
 
-json to_json(const EvalRecord& record, const std::string& decoding, const std::string& response) {
-  json row = {{"id", record.id},
-              {"decoding", decoding},
-              {"label", record.label},
-              {"prediction", record.prediction},
-              {"format", record.format},
-              {"checkable_claims", record.checkable_claims},
-              {"true_claims", record.true_claims},
-              {"measured_attributes", record.measured_attributes},
-              {"recalled_attributes", record.recalled_attributes},
-              {"response", response}};
-  if (record.criteria) row["criteria"] = *record.criteria;
-  return row;
+// What the responses and their grades depend on, under the options' names.
+Result<json> identity_of(const Options& options, const std::vector<EvalSet>& sets) {
+  json identity = json::object();
+  PROSODIA_ASSIGN(const Digest model, digest_of_models({options.text("model"), options.text("adapter")}));
+  identity["model"] = model.hex();
+  for (const EvalSet& set : sets)
+    identity["dataset"].push_back({{"name", set.name}, {"digest", set.digest.hex()}, {"rows", set.samples.size()}});
+  for (const char* name : {"temperature", "top_p"}) identity[name] = options.real(name);
+  for (const char* name : {"top_k", "max_completion_length", "seed"}) identity[name] = options.integer(name);
+  for (const char* name : {"dtype", "reasoning_scorer"}) identity[name] = options.text(name);
+  return identity;
 }
 
-EvalRecord record_from_json(const json& row) {
-  EvalRecord record;
-  record.id = row.at("id");
-  record.label = row.at("label");
-  record.prediction = row.at("prediction");
-  record.format = row.at("format");
-  record.checkable_claims = row.at("checkable_claims");
-  record.true_claims = row.at("true_claims");
-  record.measured_attributes = row.at("measured_attributes");
-  record.recalled_attributes = row.at("recalled_attributes");
-  if (row.contains("criteria")) record.criteria = row.at("criteria").get<Criteria>();
-  return record;
-}
-
-// The records of an earlier eval, by decoding. `path` is its folder or its eval.json.
-Result<std::map<std::string, std::vector<EvalRecord>>> read_records(fs::path path) {
-  if (!fs::is_directory(path)) path = path.parent_path();
-  path /= "records.jsonl";
-  std::ifstream stream(path);
-  if (!stream)
-    return fail(ErrorCode::kInvalidInput, "--baseline: {} cannot be read; give the folder of an earlier eval",
-                path.string());
-  std::map<std::string, std::vector<EvalRecord>> records;
-  std::string line;
-  for (int64_t number = 1; std::getline(stream, line); ++number) {
-    try {
-      const json row = json::parse(line);
-      records[row.at("decoding")].push_back(record_from_json(row));
-    } catch (const json::exception& error) {
-      return fail(ErrorCode::kInvalidInput, "{}:{}: {}", path.string(), number, error.what());
-    }
+// "eval 120/1080 (greedy, ravdess) 35 rows/s ETA 27s", on a terminal over itself, else now and then.
+class Progress {
+ public:
+  Progress(size_t total, size_t done) : total_(total), done_(done), terminal_(isatty(STDERR_FILENO) != 0) {}
+  void row(const std::string& where) {
+    ++done_;
+    ++here_;
+    const double elapsed = seconds();
+    const double since = elapsed - shown_;
+    if (done_ < total_ && since < (terminal_ ? 0.5 : 10)) return;
+    shown_ = elapsed;
+    const double rate = static_cast<double>(here_) / std::max(1e-9, elapsed);
+    fmt::print(stderr, "{}eval {}/{} ({}) {:.1f} rows/s ETA {}{}", terminal_ ? "\r\033[K" : "", done_, total_, where,
+               rate, format_duration(static_cast<double>(total_ - done_) / std::max(1e-9, rate)),
+               terminal_ && done_ < total_ ? "" : "\n");
+    std::fflush(stderr);
   }
-  return records;
-}
 
-Result<EvalRecord> judge(const Sample& sample, size_t index, const std::string& response, ReasoningScorer& scorer) {
-  std::optional<ProsodyLevels> levels;
-  if (const auto found = sample.row.find("prosody"); found != sample.row.end()) {
-    auto parsed = levels_from_json(*found);
-    if (!parsed) return wrap(parsed.error(), sample.origin);
-    levels = *parsed;
-  }
-  const std::vector<std::string> responses = {response};
-  const auto scores = scorer.score({.row = sample.row, .responses = responses}, {});
-  const auto found_id = sample.row.find("id");
-  const std::string id = found_id == sample.row.end() ? fmt::format("row-{}", index)
-                         : found_id->is_string()      ? found_id->get<std::string>()
-                                                      : found_id->dump();
-  return make_eval_record(id, response, sample.solution, levels ? &*levels : nullptr, &scores.front());
-}
+ private:
+  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  size_t total_, done_, here_ = 0;
+  double shown_ = 0;
+  bool terminal_;
+};
 
-// Responses of the whole set under one decoding, judged.
-Result<std::vector<EvalRecord>> run_decoding(const Options& options, const LoadedModel& loaded,
-                                             const std::vector<Sample>& samples, const Decoding& decoding,
-                                             const std::atomic<bool>& stop, std::string& rows) {
-  InferOptions infer_options;
-  infer_options.sampling = sampling_params(options, decoding.greedy);
-  infer_options.engine.max_rows = static_cast<int>(options.integer("max_rows"));
-  infer_options.seed = static_cast<uint64_t>(options.integer("seed"));
-  infer_options.stop = &stop;
-  AcousticScorer scorer;
-  std::vector<EvalRecord> records;
-  const auto collect = [&](size_t index, json row) -> Status {
-    const std::string response = row.at("completions").at(0).at("text");
-    PROSODIA_ASSIGN(EvalRecord record, judge(samples[index], index, response, scorer));
-    rows += dump_line(to_json(record, decoding.name, response)) + "\n";
-    records.push_back(std::move(record));
+struct Evaluation {
+  const Options& options;
+  const CommandContext& context;
+  const std::vector<EvalSet>& sets;
+  const LoadedModel& loaded;
+  ReasoningScorer* scorer;  // null: none
+  int num_engines;
+  EvalLog& log;
+  Progress& progress;
+};
+
+// The rows of a set that are not there yet.
+Status respond_and_judge(const Evaluation& run, const Decoding& decoding, const EvalSet& set) {
+  EvalWork work{.model = run.loaded, .num_engines = run.num_engines};
+  work.infer.sampling = sampling_params(run.options, decoding.greedy);
+  work.infer.engine.max_rows = static_cast<int>(run.options.integer("max_rows"));
+  work.infer.seed = static_cast<uint64_t>(run.options.integer("seed"));
+  work.infer.stop = &run.context.stop;
+  work.infer.first_row = run.log.done(decoding.name, set.name).size();
+  if (work.infer.first_row >= set.samples.size()) return {};
+  return respond(work, set.samples, [&](size_t row, const std::string& response) -> Status {
+    PROSODIA_ASSIGN(EvalRecord record, judge(set, row, response, run.scorer));
+    PROSODIA_TRY(run.log.add(decoding.name, set.name, std::move(record), response));
+    run.progress.row(decoding.name + ", " + set.name);
     return {};
-  };
-  PROSODIA_TRY(infer(*loaded.model, *loaded.processor, samples, infer_options, collect));
-  return records;
+  });
 }
 
 std::string interval(const Estimate& estimate) {
@@ -126,74 +116,135 @@ std::string interval(const Estimate& estimate) {
 }
 
 // Two or three lines for the end of a log: what most people want to know.
-std::string headline(const std::string& decoding, const EvalReport& report, const PairedReport* paired) {
-  std::string text = fmt::format(
-      "{:<8} accuracy {}  recall (UAR) {}\n{:<9}format {:.3f}  reasoning {:.2f} of 5  faithfulness: precision {}, "
-      "recall {}\n",
-      decoding, interval(report.accuracy), interval(report.unweighted_average_recall), "", report.format_rate.value,
-      report.criteria_mean.value, interval(report.faithfulness_precision), interval(report.faithfulness_recall));
-  if (paired != nullptr) {
-    text += fmt::format("{:<9}change, paired: accuracy {:+.3f} [{:+.3f}, {:+.3f}], p = {:.3f}\n", "",
-                        paired->accuracy.value, paired->accuracy.low, paired->accuracy.high, paired->accuracy.p_value);
+std::string headline(const std::string& decoding, const EvalSummary& summary) {
+  std::string text;
+  const EvalReport* emotion = summary.emotion_average ? &*summary.emotion_average : nullptr;
+  const EvalReport* prosody = summary.prosody_average ? &*summary.prosody_average : nullptr;
+  for (const EvalSetReport& set : summary.sets) {
+    if (!emotion && set.emotion) emotion = &*set.emotion;
+    if (!prosody && set.prosody) prosody = &*set.prosody;
   }
+  if (emotion)
+    text += fmt::format(
+        "{:<8} accuracy {}  recall (UAR) {}\n{:<9}format {:.3f}  reasoning {:.2f} of 5  faithfulness: precision {}, "
+        "recall {}\n",
+        decoding, interval(emotion->accuracy), interval(emotion->unweighted_average_recall), "",
+        emotion->format_rate.value, emotion->criteria_mean.value, interval(emotion->faithfulness_precision),
+        interval(emotion->faithfulness_recall));
+  if (prosody)
+    text += fmt::format("{:<8} prosody test {}, mean over attributes {}\n", emotion ? "" : decoding,
+                        interval(prosody->accuracy), interval(prosody->unweighted_average_recall));
   return text;
 }
 
-Status require_labels(const std::vector<Sample>& samples) {
-  for (const Sample& sample : samples) {
-    if (sample.solution.empty()) {
-      return fail(ErrorCode::kInvalidInput, "{}: no \"solution\"; eval needs the right answer in every row",
-                  sample.origin);
-    }
-  }
+std::string change_line(const Comparison& comparison) {
+  for (const SetComparison& set : comparison.sets)
+    for (const ComparedMetric& metric : set.metrics)
+      if (metric.name == "accuracy")
+        return fmt::format("{:<9}change, paired: accuracy {:+.3f} [{:+.3f}, {:+.3f}], p = {:.3f}\n", "",
+                           metric.differences[0].value, metric.differences[0].low, metric.differences[0].high,
+                           metric.differences[0].p_value);
   return {};
+}
+
+std::string names_of(const std::vector<EvalSet>& sets) {
+  std::vector<std::string> names;
+  for (const EvalSet& set : sets) names.push_back(set.path.string());
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+// Reports of everything in the log; the comparison with --baseline.
+Status report(const Evaluation& run, const std::optional<EvalFolder>& baseline, const fs::path& output_dir) {
+  FileSystem& files = posix_file_system();
+  const std::string& model = run.options.text("model");
+  const std::string scorer = run.options.text("reasoning_scorer");
+  json all = {{"model", model}, {"dataset", run.options.list("dataset")}, {"reasoning_scorer", scorer}};
+  std::string summary_text, written;
+  EvalFolder own{.name = "this eval", .records = {}};
+  for (const Decoding& decoding : decodings_of(run.options)) {
+    std::vector<EvalSetRecords> sets;
+    for (const EvalSet& set : run.sets) sets.push_back({set.name, run.log.done(decoding.name, set.name)});
+    PROSODIA_ASSIGN(const EvalSummary summary, evaluate_sets(sets, eval_options(run.options)));
+    fmt::print("\n{} ({}, {})\n{}", model, names_of(run.sets), decoding.described, to_text(summary, scorer));
+    all[decoding.name] = to_json(summary);
+    const EvalPageInfo info{
+        .title = "Evaluation", .model = model, .dataset = names_of(run.sets), .decoding = decoding.described};
+    PROSODIA_TRY(write_file_atomic(files, output_dir / (decoding.name + ".html"), to_html(summary, info, scorer)));
+    written += decoding.name + ".html, ";
+    summary_text += headline(decoding.name, summary);
+    own.records.emplace_back(decoding.name, std::move(sets));
+    if (!baseline) continue;
+    const EvalFolder now{own.name, {own.records.back()}};
+    PROSODIA_ASSIGN(const auto compared, compare_folders({*baseline, now}, eval_options(run.options)));
+    summary_text += change_line(compared.front().second);
+    all[decoding.name]["paired"] = to_json(compared.front().second);
+  }
+  if (baseline) {
+    PROSODIA_ASSIGN(const auto compared, compare_folders({*baseline, own}, eval_options(run.options)));
+    fmt::print("against {}, paired by row\n", run.options.text("baseline"));
+    PROSODIA_TRY(write_comparison(compared, output_dir));
+    written += "comparison.html, ";
+  }
+  PROSODIA_TRY(write_file_atomic(files, output_dir / "summary.txt", summary_text));
+  PROSODIA_TRY(write_file_atomic(files, output_dir / "eval.json", all.dump(1) + "\n"));
+  fmt::print("{}wrote {}/: {}eval.json, summary.txt, records.jsonl\n", summary_text, output_dir.string(), written);
+  return {};
+}
+
+Result<int> run_comparison(const Options& options, const fs::path& output_dir) {
+  for (const char* other : {"model", "dataset", "baseline"})
+    if (options.given(other))
+      return fail(ErrorCode::kUsage, "--compare reads finished evals; --{} says nothing beside it", other);
+  const std::vector<std::string> paths = options.list("compare");
+  if (paths.size() < 2) return fail(ErrorCode::kUsage, "--compare takes at least two folders of finished evals");
+  PROSODIA_ASSIGN(const auto folders, read_eval_folders(paths));
+  PROSODIA_ASSIGN(const auto compared, compare_folders(folders, eval_options(options)));
+  PROSODIA_TRY(write_comparison(compared, output_dir));
+  fmt::print("wrote {}/: comparison.html, comparison.json, comparison.txt\n", output_dir.string());
+  return 0;
 }
 
 }  // namespace
 
 Result<int> run_eval(const Options& options, const CommandContext& context) {
-  PROSODIA_ASSIGN(const std::string dataset, options.required("dataset"));
   PROSODIA_ASSIGN(const fs::path output_dir, options.required("output_dir"));
+  if (!options.text("compare").empty()) return run_comparison(options, output_dir);
+  PROSODIA_TRY(options.required("model"));
   configure_torch(options);
-  std::map<std::string, std::vector<EvalRecord>> baseline;
+  std::optional<EvalFolder> baseline;
   if (!options.text("baseline").empty()) {
-    PROSODIA_ASSIGN(baseline, read_records(options.text("baseline")));
+    PROSODIA_ASSIGN(auto folders, read_eval_folders({options.text("baseline")}));
+    baseline = std::move(folders.front());
   }
-  PROSODIA_ASSIGN(std::vector<Sample> samples, read_dataset(dataset));
-  PROSODIA_TRY(require_labels(samples));
-  if (const auto limit = static_cast<size_t>(options.integer("max_samples")); limit > 0 && limit < samples.size())
-    samples.resize(limit);
+  PROSODIA_ASSIGN(const std::vector<EvalSet> sets, read_eval_sets(options));
+  std::unique_ptr<ReasoningScorer> scorer;
+  if (options.text("reasoning_scorer") != "none") {
+    PROSODIA_ASSIGN(scorer, standard_scorers().make(options.text("reasoning_scorer")));
+  }
+  PROSODIA_ASSIGN(const json identity, identity_of(options, sets));
+  PROSODIA_ASSIGN(const auto log, EvalLog::open(output_dir, identity));
   PROSODIA_ASSIGN(const LoadedModel loaded, open_model(options));
-  PROSODIA_TRY(posix_file_system().create_dirs(output_dir));
 
-  EvalOptions eval_options;
-  eval_options.bootstrap_samples = static_cast<int>(options.integer("bootstrap_samples"));
-  eval_options.seed = static_cast<uint64_t>(options.integer("seed"));
-  json summary = {{"model", options.text("model")}, {"dataset", dataset}, {"records", samples.size()}};
-  std::string rows, summary_text;
-  for (const Decoding& decoding : {Decoding{"greedy", true}, Decoding{"sampled", false}}) {
-    PROSODIA_ASSIGN(const auto records, run_decoding(options, loaded, samples, decoding, context.stop, rows));
-    PROSODIA_ASSIGN(const EvalReport report, evaluate(records, eval_options));
-    const std::string how = decoding.greedy ? "greedy"
-                                            : fmt::format("sampled at temperature {}, seed {}",
-                                                          options.real("temperature"), options.integer("seed"));
-    fmt::print("{} ({} rows of {}, {})\n{}\n", options.text("model"), records.size(), dataset, how, to_text(report));
-    summary[decoding.name] = to_json(report);
-    PROSODIA_TRY(write_text(
-        output_dir / (decoding.name + ".html"),
-        to_html(report, {.title = "Evaluation", .model = options.text("model"), .dataset = dataset, .decoding = how})));
-    std::optional<PairedReport> paired;
-    if (const auto earlier = baseline.find(decoding.name); earlier != baseline.end()) {
-      PROSODIA_ASSIGN(paired, compare_runs(earlier->second, records, eval_options));
-      fmt::print("against {} ({}), paired by row:\n{}\n", options.text("baseline"), decoding.name, to_text(*paired));
-      summary[decoding.name]["paired"] = to_json(*paired);
+  const auto decodings = decodings_of(options);
+  size_t total = 0;
+  for (const EvalSet& set : sets) total += set.samples.size() * decodings.size();
+  if (log->num_done() > 0) fmt::print(stderr, "eval: {} of {} rows are there already\n", log->num_done(), total);
+  Progress progress(total, log->num_done());
+  const Evaluation run{options, context,      sets,
+                       loaded,  scorer.get(), choose_engines(loaded, static_cast<int>(options.integer("num_threads"))),
+                       *log,    progress};
+  for (const Decoding& decoding : decodings)
+    for (const EvalSet& set : sets) {
+      const Status status = respond_and_judge(run, decoding, set);
+      if (status) continue;
+      PROSODIA_TRY(log->sync());
+      if (status.error().code == ErrorCode::kInterrupted)
+        return fail(ErrorCode::kInterrupted, "stopped after {} of {} rows; saved. Next: the same command goes on",
+                    log->num_done(), total);
+      return tl::unexpected(status.error());
     }
-    summary_text += headline(decoding.name, report, paired ? &*paired : nullptr);
-  }
-  PROSODIA_TRY(write_text(output_dir / "records.jsonl", rows));
-  PROSODIA_TRY(write_text(output_dir / "summary.txt", summary_text));
-  PROSODIA_TRY(write_text(output_dir / "eval.json", summary.dump(1) + "\n"));
-  fmt::print("wrote {}/: eval.json, summary.txt, greedy.html, sampled.html, records.jsonl\n", output_dir.string());
+  PROSODIA_TRY(log->sync());
+  PROSODIA_TRY(report(run, baseline, output_dir));
   return 0;
 }
 

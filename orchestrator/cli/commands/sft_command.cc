@@ -1,14 +1,14 @@
-// prosodia sft: supervised fine-tuning, on one process or on --nproc_per_node ranks under mpirun.
+// prosodia sft: supervised fine-tuning, in one process or on --nproc_per_node ranks under a supervised mpirun.
 #include <fmt/core.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 
 #include "data/base/peak_memory.h"
+#include "data/store/fs.h"
+#include "data/store/lock_probe.h"
 #include "orchestrator/cli/commands/command.h"
+#include "orchestrator/cli/commands/learner_group.h"
 #include "orchestrator/cli/commands/model_options.h"
-#include "orchestrator/cli/commands/mpirun.h"
+#include "orchestrator/cli/commands/sft_monitor.h"
+#include "orchestrator/cli/commands/sft_options.h"
 #include "orchestrator/launch/mpi_world.h"
 #include "workers/learner/collective.h"
 #include "workers/learner/learner.h"
@@ -16,40 +16,33 @@
 namespace prosodia::cli {
 namespace {
 
-void print_progress(const SftLog& log) {
-  const double rate = log.step_seconds > 0 ? static_cast<double>(log.num_input_tokens) / log.step_seconds : 0;
-  const double eta = log.step_seconds * static_cast<double>(log.max_steps - log.step);
-  fmt::print("sft {:>5}/{} loss {:.4f} grad_norm {:.3f} lr {:.2e} epoch {:.2f} {:.0f} tok/s ETA {:.0f}s\n", log.step,
-             log.max_steps, log.loss, log.grad_norm, log.learning_rate, log.epoch, rate, eta);
+namespace fs = std::filesystem;
+
+// Said before anything is loaded or started; the learner then takes the lock for itself.
+Status check_not_running(const fs::path& output_dir) {
+  PROSODIA_ASSIGN(const auto holder, lock_holder(output_dir / "checkpoints" / "LOCK"));
+  if (!holder) return {};
+  return fail(ErrorCode::kUnavailable,
+              "{} is in use: {} trains there. Next: wait until it has ended, or give another --output_dir",
+              output_dir.string(), *holder);
+}
+
+void print_line(const std::string& line) {
+  fmt::print("{}\n", line);
   std::fflush(stdout);
 }
 
-Result<SftOptions> sft_options(const Options& options, const CommandContext& context, int ranks) {
-  SftOptions sft;
-  PROSODIA_ASSIGN(sft.model_dir, options.required("model"));
-  PROSODIA_ASSIGN(sft.output_dir, options.required("output_dir"));
-  PROSODIA_ASSIGN(sft.datasets, weighted_datasets(options));
-  const int64_t batch = options.integer("per_device_train_batch_size");
-  if (batch % ranks != 0) {
-    return fail(ErrorCode::kUsage, "--per_device_train_batch_size {} does not divide over {} ranks", batch, ranks);
-  }
-  sft.per_device_train_batch_size = batch / ranks;
-  PROSODIA_ASSIGN(const LrScheduleOptions schedule, schedule_options(options));
-  sft.max_steps = schedule.max_steps;
-  sft.learning_rate = schedule.learning_rate;
-  sft.lr_scheduler_type = schedule.lr_scheduler_type;
-  sft.warmup_ratio = schedule.warmup_ratio;
-  sft.adamw = adamw_options(options);
-  PROSODIA_ASSIGN(sft.freeze, freeze_spec(options));
-  sft.seed = static_cast<uint64_t>(options.integer("seed"));
-  sft.max_tokens_per_micro_batch = options.integer("token_budget");
-  sft.save_steps = options.integer("save_steps");
-  sft.save_total_limit = static_cast<int>(options.integer("save_total_limit"));
-  sft.logging_steps = options.integer("logging_steps");
-  PROSODIA_ASSIGN(sft.model, training_model_options(options));
-  sft.on_log = print_progress;
-  sft.stop_requested = [&context] { return context.stop.load(); };
-  return sft;
+void print_end(const SftReport& report, const fs::path& output_dir) {
+  const std::string resumed = report.resumed_from > 0 ? fmt::format(" (resumed from {})", report.resumed_from) : "";
+  const std::string loss = report.losses.empty()
+                               ? std::string("nothing left to do")
+                               : fmt::format("loss {:.4f} -> {:.4f}", report.first_loss, report.last_loss);
+  const std::string best =
+      report.best_metric ? fmt::format(", best evaluation {:.4f} at step {}", *report.best_metric, report.best_step)
+                         : "";
+  print_line(fmt::format("sft: {} steps{} in {:.1f} s, {}{}, peak memory {:.3f} GB; wrote {}", report.steps, resumed,
+                         report.seconds, loss, best, static_cast<double>(peak_memory_bytes()) / 1e9,
+                         output_dir.string()));
 }
 
 }  // namespace
@@ -59,30 +52,30 @@ Result<int> run_sft(const Options& given, const CommandContext& context) {
   PROSODIA_ASSIGN(const Options options, adopt_adapter(given));
   const int ranks = static_cast<int>(options.integer("nproc_per_node"));
   const bool launched = launch::under_mpi_launcher();
-  PROSODIA_ASSIGN(const SftOptions check, sft_options(options, context, ranks));
+  PROSODIA_ASSIGN(SftOptions sft, sft_options(options, context));
   if (options.flag("dry_run")) {
     fmt::print("{}", options.to_ini(kSft));
     return 0;
   }
-  if (ranks > 1 && !launched) {
-    std::vector<std::string> arguments = {"sft"};
-    arguments.insert(arguments.end(), context.arguments.begin(), context.arguments.end());
-    return exec_mpirun(ranks, context.program, arguments);
+  if (!launched) {
+    PROSODIA_TRY(check_not_running(sft.output_dir));
+    PROSODIA_TRY(posix_file_system().create_dirs(sft.output_dir));
+    if (ranks > 1) return supervise_learner_group(options, context, "sft", sft.output_dir);
   }
   configure_torch(options);
-  PROSODIA_ASSIGN(const auto collective, make_collective());
-  PROSODIA_ASSIGN(const SftOptions sft, sft_options(options, context, collective->size()));
+  PROSODIA_ASSIGN(const auto collective, make_collective(learner_mpi_options(options)));
+  const auto monitor = make_sft_monitor(sft.output_dir, options.to_ini(kSft));
+  const GroupHeartbeat heartbeat;
+  sft.sink = monitor.get();
+  sft.on_log = [](const SftLog& log) { print_line(sft_progress_line(log)); };
+  sft.on_note = [](const std::string& line) { print_line("sft: " + line); };
+  sft.on_alive = [&heartbeat] { heartbeat.beat(); };
   const auto report = train_sft(sft, *collective);
   if (!report) {  // the same on every rank: one of them says it
     if (collective->rank() == 0) fmt::print(stderr, "prosodia sft: {}\n", report.error().message);
     return finish_process(*collective, tl::unexpected(report.error()));
   }
-  if (collective->rank() == 0) {
-    fmt::print("sft: {} steps{} in {:.1f} s, loss {:.4f} -> {:.4f}, peak memory {:.3f} GB; wrote {}\n", report->steps,
-               report->resumed_from > 0 ? fmt::format(" (resumed from {})", report->resumed_from) : "", report->seconds,
-               report->first_loss, report->last_loss, static_cast<double>(peak_memory_bytes()) / 1e9,
-               sft.output_dir.string());
-  }
+  if (collective->rank() == 0) print_end(*report, sft.output_dir);
   return 0;
 }
 

@@ -1,6 +1,5 @@
 // prosodia train: one machine under the local supervisor, or all roles inside one mpirun.
 #include <fmt/core.h>
-#include <sys/stat.h>
 
 #include "data/base/digest.h"
 #include "data/corpus/dataset.h"
@@ -27,22 +26,23 @@ using launch::Layout;
 using launch::ProcessSpec;
 using launch::Role;
 
-// Everything that can be wrong with the user's input is found before any process starts.
-Status probe_inputs(const Options& options) {
+// Everything that can be wrong with the user's input is found before any process starts. Returns the dataset's digest.
+Result<Digest> probe_inputs(const Options& options) {
   PROSODIA_TRY(grpo_options(options));
   PROSODIA_TRY(reward_options(options));
   PROSODIA_TRY(training_model_options(options));
   PROSODIA_ASSIGN(const fs::path base, base_model_dir(options.text("model")));
   PROSODIA_TRY(ModelConfig::load(base));
   PROSODIA_TRY(check_network_options(options));
-  PROSODIA_ASSIGN(const auto samples, read_dataset(options.text("dataset")));
-  for (const Sample& sample : samples) {
+  PROSODIA_ASSIGN(const HashedDataset dataset, read_hashed_dataset(options.text("dataset")));
+  for (const Sample& sample : dataset.samples) {
     if (sample.solution.empty()) {
       return fail(ErrorCode::kInvalidInput, "{}: no \"solution\"; train needs the right answer in every row",
                   sample.origin);
     }
   }
-  return check_audio_files(samples);
+  PROSODIA_TRY(check_audio_files(dataset.samples));
+  return dataset.digest;
 }
 
 // A second start in the folder of a running run is told so at once; the coordinator then takes the lock for itself.
@@ -73,35 +73,18 @@ ProcessSpec role_process(const Options& options, const CommandContext& context, 
           .log = run / "logs" / (who + ".log")};
 }
 
-// Where mpirun and its ranks keep sockets and shared memory: a folder of the run's own, which the supervisor empties,
-// since a killed mpirun leaves everything behind. In shared memory when there is one; short, for the limit on socket
-// paths.
-fs::path mpi_scratch(const Options& options) {
-  std::error_code error;
-  const std::string run = fs::absolute(options.text("output_dir"), error).lexically_normal().string();
-  struct stat folder {};  // tells runs of equal paths in different containers apart
-  (void)!stat(run.c_str(), &folder);
-  const fs::path shared_memory = "/dev/shm";
-  const fs::path base = fs::is_directory(shared_memory, error) ? shared_memory : fs::temp_directory_path(error);
-  return base /
-         ("prosodia-" +
-          DigestBuilder().add(run).add(uint64_t{folder.st_dev}).add(uint64_t{folder.st_ino}).finish().short_hex());
-}
-
 ProcessSpec learner_group(const Options& options, const CommandContext& context, const Layout& layout) {
   ProcessSpec spec = role_process(options, context, Role::kLearner, 0);
   spec.argv = mpirun_command(layout.learners, context.program, {spec.argv.begin() + 1, spec.argv.end()});
-  spec.environment = mpirun_environment();
-  spec.scratch = mpi_scratch(options);
-  spec.environment.push_back("OMPI_MCA_orte_tmpdir_base=" + spec.scratch.string());
-  spec.environment.push_back("OMPI_MCA_btl_vader_backing_directory=" + spec.scratch.string());
+  spec.scratch = mpi_scratch(options.text("output_dir"));
+  spec.environment = mpirun_environment(spec.scratch);
   return spec;
 }
 
 // Everything before the first process starts: bad input and a folder in use are refused, the folder is made.
 Status prepare_run(Options& options) {
-  PROSODIA_TRY(probe_inputs(options));
-  PROSODIA_TRY(record_input_digests(options));
+  PROSODIA_ASSIGN(const Digest dataset, probe_inputs(options));
+  PROSODIA_TRY(record_input_digests(options, dataset));
   PROSODIA_TRY(check_not_running(options));
   return prepare_run_folder(options);
 }
@@ -137,7 +120,7 @@ Result<int> run_under_mpi(Options options, const CommandContext& context, const 
       if (!complete)
         prepared = tl::unexpected(complete.error());
       else if (*complete)
-        verdict = "0";
+        verdict = std::to_string(0);
     }
     if (!prepared) verdict = std::to_string(exit_code(prepared.error().code));
     if (verdict.empty()) print_plan(options, layout);
@@ -156,8 +139,8 @@ Result<int> run_train(const Options& given, const CommandContext& context) {
   PROSODIA_ASSIGN(Options options, resolve_run_options(given));
   PROSODIA_ASSIGN(const Layout layout, launch::parse_layout(options.text("layout")));
   if (options.flag("dry_run")) {
-    PROSODIA_TRY(probe_inputs(options));
-    PROSODIA_TRY(record_input_digests(options));
+    PROSODIA_ASSIGN(const Digest dataset, probe_inputs(options));
+    PROSODIA_TRY(record_input_digests(options, dataset));
     print_plan(options, layout);
     fmt::print("{}", options.to_ini(kTrain));
     return 0;

@@ -3,8 +3,10 @@
 #include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
-#include "tests/unit/learner/fixtures.h"
+#include "data/store/checkpoint_dir.h"
+#include "tests/unit/learner/sft_test_support.h"
 #include "workers/learner/mixture.h"
 
 namespace prosodia {
@@ -13,48 +15,71 @@ namespace {
 using namespace testing_support;
 using testing::HasSubstr;
 
-class SftTest : public testing::Test {
- protected:
-  SftTest() : ranks_(single_rank_collective()) {
-    write_model_dir(dir_ / "model");
-    for (const char* clip : {"a.wav", "b.wav"}) std::filesystem::copy(dir_ / "model" / clip, dir_ / clip);
-    write_sft_dataset(dir_ / "train.jsonl", 12);
-  }
-  SftOptions options(const std::string& out) const {
-    SftOptions options;
-    options.model_dir = dir_ / "model";
-    options.output_dir = dir_ / out;
-    options.datasets = {{dir_ / "train.jsonl", {}}};
-    options.per_device_train_batch_size = 4;
-    options.max_steps = 6;
-    options.learning_rate = 3e-3;
-    options.lr_scheduler_type = LrSchedulerType::kCosine;
-    options.warmup_steps = 1;
-    options.logging_steps = 1;
-    options.seed = 3;
-    return options;
-  }
-  SftReport train(const SftOptions& options) { return value_of(train_sft(options, *ranks_)); }
-
-  TempDir dir_;
-  std::unique_ptr<Collective> ranks_;
-};
-
 TEST_F(SftTest, LearnsAndWritesAFolderThatLoads) {
   SftOptions wanted = options("out");
   wanted.max_steps = 25;
-  std::vector<SftLog> logs;
-  wanted.on_log = [&](const SftLog& log) { logs.push_back(log); };
+  LogSink sink;
+  wanted.sink = &sink;
   const SftReport report = train(wanted);
   EXPECT_EQ(report.steps, 25);
   EXPECT_LT(report.last_loss, 0.3 * report.first_loss) << report.first_loss << " -> " << report.last_loss;
+  const auto& logs = sink.logs;
   ASSERT_EQ(logs.size(), 25u);
   EXPECT_EQ(logs[0].learning_rate, 0) << "transformers' warm-up starts at 0";
   EXPECT_GT(logs[0].num_input_tokens, logs[0].num_tokens);
+  EXPECT_EQ(logs[1].num_input_tokens_seen, logs[0].num_input_tokens + logs[1].num_input_tokens);
+  EXPECT_EQ(sink.finishes, 1);
   EXPECT_TRUE(load_model(dir_ / "out"));
   EXPECT_TRUE(std::filesystem::exists(dir_ / "out" / "tokenizer.json"));
-  std::ifstream metrics(dir_ / "out" / "metrics.jsonl");
-  EXPECT_EQ(std::count(std::istreambuf_iterator<char>(metrics), {}, '\n'), 25);
+}
+
+// A line's loss is the mean over the steps since the line before, as transformers logs it; a stop between two lines
+// changes nothing of it.
+TEST_F(SftTest, ALineCoversTheStepsSinceTheOneBefore) {
+  SftOptions each = options("each"), some = options("some");
+  LogSink every, third;
+  each.sink = &every;
+  some.sink = &third;
+  some.logging_steps = 3;
+  train(each);
+  int asked = 0;
+  some.stop_requested = [&] { return ++asked == 2; };
+  EXPECT_FALSE(train_sft(some, *ranks_));
+  some.stop_requested = nullptr;
+  train(some);
+  EXPECT_EQ(third.first, 3);
+  ASSERT_EQ(third.logs.size(), 2u);
+  for (size_t line = 0; line < 2; ++line) {
+    double sum = 0;
+    for (size_t i = 3 * line; i < 3 * line + 3; ++i) sum += every.logs[i].loss;
+    EXPECT_DOUBLE_EQ(third.logs[line].loss, sum / 3);
+    EXPECT_EQ(third.logs[line].grad_norm, every.logs[3 * line + 2].grad_norm);
+    EXPECT_EQ(third.logs[line].num_input_tokens_seen, every.logs[3 * line + 2].num_input_tokens_seen);
+  }
+}
+
+TEST_F(SftTest, AFailingSinkEndsTheRunBeforeItsCheckpoint) {
+  SftOptions wanted = options("out");
+  LogSink sink;
+  sink.fails_at = 2;
+  wanted.sink = &sink;
+  wanted.save_steps = 2;
+  const auto report = train_sft(wanted, *ranks_);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::kStorage);
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "out/checkpoints/step-000002"));
+}
+
+TEST_F(SftTest, ASecondRunInTheFolderIsRefusedByName) {
+  CheckpointStore store(posix_file_system(), dir_ / "out" / "checkpoints");
+  {
+    const auto held = value_of(store.lock());
+    const auto report = train_sft(options("out"), *ranks_);
+    ASSERT_FALSE(report);
+    EXPECT_EQ(report.error().code, ErrorCode::kUnavailable);
+    EXPECT_THAT(report.error().message, HasSubstr(fmt::format("process {}", getpid())));
+  }
+  EXPECT_TRUE(train_sft(options("out"), *ranks_));
 }
 
 // In bfloat16 the checkpoint also carries the float32 masters.
@@ -77,8 +102,6 @@ TEST_P(SftDtypes, AnInterruptedRunEndsWithTheSameBits) {
   EXPECT_EQ(resumed.resumed_from, 3);
   EXPECT_EQ(resumed.losses, std::vector<double>(straight.losses.begin() + 3, straight.losses.end()));
   EXPECT_EQ(weights_hex(dir_ / "stopped"), weights_hex(dir_ / "straight"));
-  std::ifstream metrics(dir_ / "stopped" / "metrics.jsonl");
-  EXPECT_EQ(std::count(std::istreambuf_iterator<char>(metrics), {}, '\n'), 6);
   EXPECT_EQ(train(stopped).steps, 6) << "a finished run has nothing left to do";
 }
 
@@ -137,12 +160,30 @@ TEST_F(SftTest, AContinuationIsTheSameRun) {
   first.max_steps = 1;
   train(first);
   std::filesystem::copy(dir_ / "train.jsonl", dir_ / "other.jsonl");
+  std::filesystem::copy(dir_ / "model", dir_ / "other-model");
+  auto changed = value_of(load_model(dir_ / "model"));
+  changed->parameters()[0].tensor.add_(0.5);
+  ok(changed->save(dir_ / "other-model"));
   const std::vector<std::pair<const char*, std::function<void(SftOptions&)>>> changes = {
-      {"datasets",
+      {"dataset",
        [&](SftOptions& o) {
          o.datasets = {{dir_ / "other.jsonl", {}}};
        }},
-      {"datasets", [&](SftOptions& o) { o.datasets[0].weight = 0.5; }},
+      {"dataset", [&](SftOptions& o) { o.datasets[0].weight = 0.5; }},
+      {"gradient_accumulation_steps", [](SftOptions& o) { o.gradient_accumulation_steps = 2; }},
+      {"learning_rate", [](SftOptions& o) { o.learning_rate = 1; }},
+      {"lr_scheduler_type", [](SftOptions& o) { o.lr_scheduler_type = LrSchedulerType::kLinear; }},
+      {"seed", [](SftOptions& o) { o.seed = 4; }},
+      {"token_budget", [](SftOptions& o) { o.max_tokens_per_micro_batch = 100; }},
+      {"freeze", [](SftOptions& o) { o.freeze = value_of(FreezeSpec::parse("projector")); }},
+      {"eval_dataset", [&](SftOptions& o) { o.eval_datasets = {dir_ / "other.jsonl"}; }},
+      {"eval_steps", [](SftOptions& o) { o.eval_steps = 2; }},
+      {"number of stages",
+       [](SftOptions& o) {
+         o.stages = {o, o};
+       }},
+      {"model", [&](SftOptions& o) { o.model_dir = dir_ / "other-model"; }},
+      {"lora_r", [](SftOptions& o) { o.model.lora = LoraOptions{.r = 2}; }},
       {"warmup_steps", [](SftOptions& o) { o.warmup_steps = 0; }},
       {"warmup_ratio", [](SftOptions& o) { o.warmup_ratio = 0.5; }},
       {"adam_beta1", [](SftOptions& o) { o.adamw.beta1 = 0.8; }},
@@ -159,6 +200,9 @@ TEST_F(SftTest, AContinuationIsTheSameRun) {
     EXPECT_EQ(refused.error().code, ErrorCode::kUsage);
     EXPECT_THAT(refused.error().message, HasSubstr(key));
   }
+  std::ofstream(dir_ / "train.jsonl", std::ios::app) << "\n\n";  // the same rows in other bytes
+  EXPECT_THAT(train_sft(first, *ranks_).error().message, HasSubstr("dataset"));
+  std::filesystem::copy(dir_ / "other.jsonl", dir_ / "train.jsonl", std::filesystem::copy_options::overwrite_existing);
   SftOptions bf16 = first;
   bf16.model.dtype = "bfloat16";
   EXPECT_THAT(train_sft(bf16, *ranks_).error().message, HasSubstr("dtype"));

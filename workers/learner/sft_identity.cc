@@ -1,0 +1,156 @@
+#include "workers/learner/sft_identity.h"
+
+#include "data/base/digest.h"
+#include "data/base/json.h"
+#include "data/store/fs.h"
+#include "data/store/model_identity.h"
+#include "workers/learner/sft_progress.h"
+
+namespace prosodia {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+std::string absolute_text(const fs::path& path) { return fs::weakly_canonical(fs::absolute(path)).string(); }
+
+Result<std::string> content_digest(const fs::path& path) {
+  PROSODIA_ASSIGN(const auto bytes, posix_file_system().read_file(path));
+  return DigestBuilder().add(std::span<const std::byte>(bytes)).finish().hex();
+}
+
+Result<json> files_identity(const std::vector<fs::path>& paths) {
+  json files = json::array();
+  for (const fs::path& path : paths) {
+    PROSODIA_ASSIGN(const std::string digest, content_digest(path));
+    files.push_back({{"path", absolute_text(path)}, {"digest", digest}});
+  }
+  return files;
+}
+
+Result<json> datasets_identity(const std::vector<SftDataset>& datasets) {
+  json list = json::array();
+  for (const SftDataset& dataset : datasets) {
+    PROSODIA_ASSIGN(const std::string digest, content_digest(dataset.path));
+    list.push_back({{"path", absolute_text(dataset.path)},
+                    {"weight", dataset.weight ? json(*dataset.weight) : json()},
+                    {"digest", digest}});
+  }
+  return list;
+}
+
+std::string_view name_of(EvalStrategy strategy) {
+  switch (strategy) {
+    case EvalStrategy::kNo:
+      return "no";
+    case EvalStrategy::kSteps:
+      return "steps";
+    case EvalStrategy::kEpoch:
+      return "epoch";
+  }
+  return "?";
+}
+
+Result<json> stage_identity(const SftStage& stage, const SftStageFacts& facts) {
+  PROSODIA_ASSIGN(const json datasets, datasets_identity(stage.datasets));
+  PROSODIA_ASSIGN(const json eval_datasets, files_identity(stage.eval_datasets));
+  PROSODIA_ASSIGN(const std::string metric, best_metric_name(stage));
+  return json{{"name", stage.name},
+              {"dataset", datasets},
+              {"per_device_train_batch_size x gradient_accumulation_steps x ranks", facts.global_batch},
+              {"max_steps", facts.max_steps},
+              {"learning_rate", stage.learning_rate},
+              {"lr_scheduler_type", name(stage.lr_scheduler_type)},
+              {"warmup_steps", stage.warmup_steps},
+              {"warmup_ratio", stage.warmup_ratio},
+              {"adam_beta1", stage.adamw.beta1},
+              {"adam_beta2", stage.adamw.beta2},
+              {"adam_epsilon", stage.adamw.eps},
+              {"weight_decay", stage.adamw.weight_decay},
+              {"max_grad_norm", stage.adamw.max_grad_norm},
+              {"freeze", stage.freeze.words()},
+              {"token_budget", stage.max_tokens_per_micro_batch},
+              {"eval_dataset", eval_datasets},
+              {"eval_strategy", name_of(stage.eval_strategy)},
+              {"eval_steps", stage.eval_steps},
+              {"load_best_model_at_end", stage.load_best_model_at_end},
+              {"metric_for_best_model", metric},
+              {"greater_is_better", greater_is_better(stage)},
+              {"early_stopping_patience", stage.early_stopping_patience},
+              {"early_stopping_threshold", stage.early_stopping_threshold}};
+}
+
+// The base of an adapter counts too: the adapter's folder only names it.
+Result<json> model_digests(const SftOptions& options) {
+  json digests = json::array();
+  const auto add = [&](const fs::path& dir) -> Status {
+    PROSODIA_ASSIGN(const Digest digest, model_identity(dir));
+    digests.push_back(digest.hex());
+    return {};
+  };
+  PROSODIA_TRY(add(options.model_dir));
+  if (is_adapter_dir(options.model_dir)) {
+    PROSODIA_ASSIGN(const fs::path base, base_model_dir(options.model_dir));
+    PROSODIA_TRY(add(base));
+  }
+  if (!options.model.adapter_dir.empty()) PROSODIA_TRY(add(options.model.adapter_dir));
+  return digests;
+}
+
+std::string stage_title(const json& stages, size_t index) {
+  if (stages.size() == 1) return {};
+  const std::string name = stages[index].value("name", std::string());
+  return fmt::format("stage {}{}: ", index + 1, name.empty() ? "" : " (" + name + ")");
+}
+
+std::optional<SftDifference> first_key(const json& before, const json& now, const std::string& where) {
+  if (!before.is_object()) return SftDifference{where + "record", brief(before), brief(now)};
+  for (const auto& [key, value] : now.items()) {
+    const json earlier = before.value(key, json());
+    if (earlier != value) return SftDifference{where + key, brief(earlier), brief(value)};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<json> sft_identity(const SftOptions& options, std::span<const SftStage> stages,
+                          std::span<const SftStageFacts> facts, const Model& model) {
+  json list = json::array();
+  for (size_t i = 0; i < stages.size(); ++i) {
+    PROSODIA_ASSIGN(json one, stage_identity(stages[i], facts[i]));
+    list.push_back(std::move(one));
+  }
+  PROSODIA_ASSIGN(const json models, model_digests(options));
+  json identity = {{"seed", options.seed},
+                   {"max_length", options.max_length},
+                   {"dtype", options.model.dtype},
+                   {"model", models},
+                   {"stages", std::move(list)}};
+  if (model.has_adapter()) {
+    const LoraOptions& lora = model.adapter_options();
+    identity["lora_r"] = lora.r;
+    identity["lora_alpha"] = lora.lora_alpha;
+    identity["use_rslora"] = lora.use_rslora;
+  }
+  return identity;
+}
+
+std::optional<SftDifference> first_difference(const json& before, const json& now) {
+  if (!before.is_object() || !before.contains("stages") || !before["stages"].is_array())
+    return SftDifference{"format of the run's record", "of another version of prosodia", "this version's"};
+  const json &old_stages = before["stages"], &new_stages = now.at("stages");
+  if (old_stages.size() != new_stages.size())
+    return SftDifference{"number of stages", fmt::format("{}", old_stages.size()),
+                         fmt::format("{}", new_stages.size())};
+  for (size_t i = 0; i < new_stages.size(); ++i)
+    if (auto difference = first_key(old_stages[i], new_stages[i], stage_title(new_stages, i))) return difference;
+  json old_rest = before, new_rest = now;
+  old_rest.erase("stages");
+  new_rest.erase("stages");
+  for (const auto& [key, value] : old_rest.items())
+    if (!new_rest.contains(key)) new_rest[key] = json();  // an adapter that is no longer asked for
+  return first_key(old_rest, new_rest, "");
+}
+
+}  // namespace prosodia
