@@ -21,7 +21,7 @@ constexpr std::string_view kStyle = R"css(
 :root{--f0:#c2410c;--en:#0f766e;--wave:#b9c7d6}
 @media (prefers-color-scheme:dark){:root{--f0:#fb923c;--en:#5eead4;--wave:#465466}}
 nav{display:flex;flex-wrap:wrap;gap:6px 14px;margin:20px 0 0}a{color:var(--bar)}
-.grid2{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:22px}
+.grid2{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,440px),1fr));gap:22px}
 .grid2>*{min-width:0}
 h3{font-size:15px;margin:0 0 4px}h3 small{color:var(--soft);font-weight:400}
 table.counts{font-size:14px}table.counts thead th:first-child{text-align:left}
