@@ -25,6 +25,7 @@ nav{display:flex;flex-wrap:wrap;gap:6px 14px;margin:20px 0 0}a{color:var(--bar)}
 .grid2>*{min-width:0}
 h3{font-size:15px;margin:0 0 4px}h3 small{color:var(--soft);font-weight:400}
 table.counts{font-size:14px}table.counts thead th:first-child{text-align:left}
+.levels{grid-auto-flow:dense}.levels .wide{grid-column:1/-1}
 .levels th,.levels td{padding:5px 7px}
 figure.sample{margin:0;padding:12px 14px;background:var(--card);border:1px solid var(--line);border-radius:8px}
 figcaption .id{color:var(--soft);font-size:13px;overflow-wrap:anywhere}
@@ -108,7 +109,8 @@ std::string levels_html(const CorpusReader& corpus, Attribute attribute) {
   int total = 0;
   for (const std::string& row : table.rows) total += table.row_total(row);
   if (total == 0) return {};
-  std::string html = fmt::format("<div><h3>{} <small>{} utterances</small></h3>", attribute_name(attribute), total) +
+  std::string html = fmt::format("<div{}><h3>{} <small>{} utterances</small></h3>",
+                                 table.columns.size() > 4 ? " class=\"wide\"" : "", attribute_name(attribute), total) +
                      table_head("emotion", table.columns);
   for (const std::string& row : table.rows) {
     html += fmt::format("<tr><th scope=\"row\">{}</th>", escape_markup(row));

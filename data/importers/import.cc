@@ -143,7 +143,7 @@ Status refuse(const ImportReport& report, size_t shown, const std::string& why) 
 
 Status check_strictness(const ImportReport& report, const ImportOptions& options) {
   if (!options.strict || report.problems.empty()) return {};
-  return refuse(report, 20, fmt::format("--strict: {} bad files, so no corpus is written", report.problems.size()));
+  return refuse(report, 20, fmt::format("--strict and bad files: {}; no corpus is written", report.problems.size()));
 }
 
 Status refuse_nothing(const ImportReport& report, const Importer& importer) {

@@ -56,7 +56,7 @@ std::string ImportReport::to_text(size_t max_problems) const {
     text += fmt::format("  … and {} more; all are in {}\n", problems.size() - shown, json.string());
   }
   if (imported > 0) {
-    text += fmt::format("imported {} utterances, {:.1f} minutes; {} left out by label, {} bad files", imported,
+    text += fmt::format("imported {} utterances, {:.1f} minutes; left out by label: {}; bad files: {}", imported,
                         audio_seconds / 60, left_out_by_label(*this), problems.size());
     text += resumed > 0 ? fmt::format("; {} files were decoded before\n", resumed) : "\n";
   }

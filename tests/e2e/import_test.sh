@@ -36,5 +36,5 @@ expect_code 2 "no label 'clam'" "${import[@]}" --out "$R/x.h5" --label_map clam=
 expect_code 2 'no speaker "Bob"' "${import[@]}" --out "$R/x.h5" --test_speakers Bob
 expect_code 3 'no such folder' "$P" data import --format ravdess --root "$R/nowhere" --out "$R/x.h5"
 expect_code 3 'nothing could be imported' "$P" data import --format emodb --root "$R/release" --out "$R/x.h5"
-expect_code 3 '1 bad files, so no corpus is written' "${import[@]}" --out "$R/x.h5" --strict
+expect_code 3 'bad files: 1; no corpus is written' "${import[@]}" --out "$R/x.h5" --strict
 [ ! -e "$R/x.h5" ] || fail "a corpus was written in spite of --strict"

@@ -105,7 +105,7 @@ TEST_F(Import, StrictRefusesAnyBadFile) {
   const auto report = import_corpus(options_);
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code, ErrorCode::kInvalidInput);
-  EXPECT_THAT(report.error().message, HasSubstr("--strict: 1 bad files"));
+  EXPECT_THAT(report.error().message, HasSubstr("--strict and bad files: 1; no corpus is written"));
   EXPECT_THAT(report.error().message, HasSubstr("Actor_03/03-01-03-01-01-01-03.wav: empty file"));
   EXPECT_FALSE(std::filesystem::exists(options_.out));
   EXPECT_EQ(nlohmann::json::parse(read_text(dir_ / "c.h5.import.json"))["bad_files"].size(), 1u);
