@@ -7,7 +7,8 @@ using enum OptionKind;
 
 constexpr uint32_t kRun = kTrain | kRole;
 constexpr uint32_t kUpdates = kRun | kReplay;  // what the learner's arithmetic depends on
-constexpr uint32_t kTraining = kSft | kUpdates;
+constexpr uint32_t kSupervised = kSft | kTrainRm;
+constexpr uint32_t kTraining = kSupervised | kUpdates;
 constexpr uint32_t kSampling = kRun | kEval | kInfer;
 constexpr uint32_t kModels = kTraining | kEval | kInfer | kScore;
 
@@ -24,7 +25,7 @@ constexpr OptionSpec kTable[] = {
     {"ref_model", kText, "", "reference model of the KL term; default: --model", "Files", kUpdates},
     {"dataset", kList, "",
      "JSONL file of prompts in ms-swift's form; several for sft, as FILE or FILE:WEIGHT (required)", "Files",
-     kSft | kRun | kEval | kModelInit},
+     kSupervised | kRun | kEval | kModelInit},
     {"output_dir", kText, "", "run folder; running the same command again resumes (required)", "Files",
      kTraining | kEval | kDataBuild},
     {"output_dir", kText, "", "folder to write; new or empty (required)", "Files", kExport},
@@ -44,11 +45,24 @@ constexpr OptionSpec kTable[] = {
     // --- data
     {"out", kText, "", "HDF5 corpus to write (required)", "Data", kDataSynth},
     {"corpus", kText, "", "HDF5 corpus to read (required)", "Data", kDataBuild | kDataInspect},
+    {"corpus", kText, "", "HDF5 corpus to annotate (required)", "Data", kDataAnnotate},
+    {"out", kText, "", "HDF5 corpus to write; default: --corpus, replaced when the new one is complete", "Data",
+     kDataAnnotate},
+    {"word_times", kText, "", "folder with ID.TextGrid, ID.json or ID.ctm, or one .ctm file; else times are estimated",
+     "Data", kDataAnnotate},
+    {"calibration", kText, "speaker",
+     "what an utterance is compared with: its speaker (with 30 utterances or more), its gender (pitch), the corpus",
+     "Data", kDataAnnotate, false, 0, 0, "speaker|gender|corpus"},
+    {"language", kText, "", "language of utterances that say none: en or de; default: their speed stays undetermined",
+     "Data", kDataAnnotate},
+    {"min_prominence", kReal, "1", "stressed words stand so many spreads above the others, [0, 100]", "Data",
+     kDataAnnotate, false, 0, 100},
     {"utterances", kInteger, "4000", "utterances in the training split, [9, 10000000]", "Data", kDataSynth, true, 9,
      1e7},
     {"test_utterances", kInteger, "720", "utterances in the test split, [9, 1000000]", "Data", kDataSynth, true, 9,
      1e6},
     {"jobs", kInteger, "0", "espeak-ng processes at a time; 0 = one a core", "Data", kDataSynth, false, 0, 4096},
+    {"jobs", kInteger, "0", "clips measured at a time; 0 = one a core", "Data", kDataAnnotate, false, 0, 4096},
     {"prosody_rows", kInteger, "12000", "rows of prosody questions", "Data", kDataBuild, true, 0, 1e8},
     {"coldstart_rows", kInteger, "600", "rows of think/answer cold start", "Data", kDataBuild, true, 0, 1e8},
     {"cue_noise", kReal, "0.12", "share of cue words replaced in the cold start, [0, 1]", "Data", kDataBuild, true, 0,
@@ -77,7 +91,7 @@ constexpr OptionSpec kTable[] = {
     {"warmup_ratio", kReal, "0", "share of max_steps with rising learning rate, [0, 1]", "Training", kTraining, true, 0,
      1},
     {"per_device_train_batch_size", kInteger, "32", "conversations in one optimizer step, over all ranks", "Training",
-     kSft, true, 1, 1e6},
+     kSupervised, true, 1, 1e6},
     {"weight_decay", kReal, "0", "AdamW's decoupled weight decay", "Training", kTraining, true, 0, 1},
     {"adam_beta1", kReal, "0.9", "AdamW beta1", "Training", kTraining, true, 0, 1},
     {"adam_beta2", kReal, "0.999", "AdamW beta2", "Training", kTraining, true, 0, 1},
@@ -91,9 +105,18 @@ constexpr OptionSpec kTable[] = {
      "Training", kTraining | kDoctor, true, 16, 1e8},
     {"save_steps", kInteger, "50", "optimizer steps between checkpoints", "Training", kTraining, false, 1, 1e8},
     {"save_total_limit", kInteger, "2", "checkpoints kept, [2, 1000]", "Training", kTraining, false, 2, 1000},
-    {"logging_steps", kInteger, "10", "optimizer steps between progress lines of sft", "Training", kSft, false, 1, 1e6},
+    {"logging_steps", kInteger, "10", "optimizer steps between progress lines", "Training", kSupervised, false, 1, 1e6},
     {"seed", kInteger, "42", "seed of everything random", "Training",
      kTraining | kEval | kInfer | kDataSynth | kDataBuild | kModelInit, true, 0, 9e18},
+
+    // --- reward model
+    {"eval_dataset", kList, "", "JSONL of reward-model rows that are not trained on, for the report", "Evaluation",
+     kTrainRm, true},
+    {"eval_steps", kInteger, "0", "optimizer steps between evaluations; 0 = only at the end", "Evaluation", kTrainRm,
+     false, 0, 1e8},
+    {"eval_only", kFlag, "false", "no training: the report for the reward model in --model", "Evaluation", kTrainRm},
+    {"rm_loss", kText, "digits", "what is learned of the answer: the four grades, or the whole JSON", "Training",
+     kTrainRm, true, 0, 0, "digits|json"},
 
     // --- LoRA
     {"use_peft", kFlag, "false", "train a low-rank adapter (LoRA): --adapter's, or a fresh one", "LoRA", kTraining,
@@ -147,7 +170,16 @@ constexpr OptionSpec kTable[] = {
     {"criteria_weights", kList, "0.25,0.25,0.25,0.25",
      "weights of factual alignment, interpretative quality, caption completeness, fluency; sum 1", "Rewards", kRun,
      true},
-    {"reasoning_scorer", kText, "acoustic", "what scores the reasoning", "Rewards", kRun, true, 0, 0, "acoustic"},
+    {"reasoning_scorer", kText, "acoustic", "what scores the reasoning; mean = of acoustic and reward_model", "Rewards",
+     kRun, true, 0, 0, "acoustic|reward_model|mean"},
+    {"reward_model", kText, "",
+     "reward model folder (prosodia train-rm); alone it means --reasoning_scorer reward_model", "Rewards",
+     kRun | kEval | kDoctor},
+    {"rm_score", kText, "expected",
+     "a reward model's grade: the expected digit under its distribution, or the likeliest", "Rewards", kRun | kEval,
+     true, 0, 0, "expected|argmax"},
+    {"rm_min_digit_mass", kReal, "0.5", "probability of the digits 1 to 5 below which a grade is unparsable, [0, 1]",
+     "Rewards", kRun | kEval | kTrainRm, true, 0, 1},
     {"trust", kFlag, "true", "weigh R_t by tau; false = tau 1", "Rewards", kRun, true},
     {"trust_all_correct", kReal, "1", "tau of a group whose answers are all right, [0, 1]", "Rewards", kRun, true, 0,
      1},
@@ -168,7 +200,7 @@ constexpr OptionSpec kTable[] = {
     // --- processes
     {"layout", kText, "learner=2,rollout=2,reward=1", "processes per role", "Processes", kRun | kDoctor},
     {"nproc_per_node", kInteger, "1", "learner ranks, started by mpirun; replay: as many as the run had", "Processes",
-     kSft | kReplay, true, 1, 4096},
+     kSupervised | kReplay, true, 1, 4096},
     {"num_threads", kInteger, "1", "compute threads of each process", "Processes", kModels, false, 1, 1024},
     {"device", kText, "auto", "where tensors live", "Processes", kModels, true, 0, 0, "auto|cpu|cuda"},
     {"dtype", kText, "float32", "precision of the weights in use", "Processes", kModels | kDoctor, true, 0, 0,
@@ -212,9 +244,14 @@ constexpr OptionSpec kTable[] = {
 
     // --- what people watch
     {"baseline", kText, "", "eval.json of an earlier eval, for a paired comparison", "Output", kEval},
-    {"max_samples", kInteger, "0", "rows used at most; 0 = all", "Output", kEval, true, 0, 1e9},
-    {"bootstrap_samples", kInteger, "2000", "resamples behind the 95 % intervals", "Output", kEval, true, 10, 1e6},
-    {"dry_run", kFlag, "false", "print the resolved configuration and the plan, then stop", "Output", kSft | kRun},
+    {"max_samples", kInteger, "0", "rows used at most; 0 = all", "Output", kEval | kTrainRm, true, 0, 1e9},
+    {"bootstrap_samples", kInteger, "2000", "resamples behind the 95 % intervals", "Output", kEval | kTrainRm, true, 10,
+     1e6},
+    {"dry_run", kFlag, "false", "print the resolved configuration and the plan, then stop", "Output",
+     kSupervised | kRun},
+    {"prepare", kFlag, "false",
+     "check the input and write RUN/config.ini, for roles that are started one by one (scripts/slurm); then stop",
+     "Output", kRun},
     {"run", kText, "", "run folder", "Files", kReport | kDoctor},
     {"rollouts", kText, "", "archived rollouts: RUN, RUN/rollouts or one .h5 file (required)", "Files", kReplay},
     {"resume_from_checkpoint", kText, "", "checkpoint of the run to begin at; default: --model, step 0", "Files",
@@ -240,6 +277,7 @@ constexpr OptionSpec kTable[] = {
     // --- recorded by train, so that a folder is not resumed with other input; nobody needs to give them
     {"dataset_digest", kText, "", "digest of the dataset's bytes", "Recorded by train", kRun, true},
     {"model_digest", kText, "", "digest of the model folder and of --ref_model", "Recorded by train", kRun, true},
+    {"reward_model_digest", kText, "", "digest of the reward model's folder", "Recorded by train", kRun, true},
 };
 
 }  // namespace

@@ -83,23 +83,25 @@ class SftRun {
     for (const SftDataset& dataset : options_.datasets)
       datasets.push_back({{"path", fs::weakly_canonical(fs::absolute(dataset.path)).string()},
                           {"weight", dataset.weight ? json(*dataset.weight) : json()}});
-    return {{"seed", options_.seed},
-            {"global_batch", data_->global_batch()},
-            {"dataset_rows", data_->sizes()},
-            {"max_steps", max_steps_},
-            {"datasets", datasets},
-            {"learning_rate", options_.learning_rate},
-            {"lr_scheduler_type", name(options_.lr_scheduler_type)},
-            {"warmup_steps", options_.warmup_steps},
-            {"warmup_ratio", options_.warmup_ratio},
-            {"adam_beta1", options_.adamw.beta1},
-            {"adam_beta2", options_.adamw.beta2},
-            {"adam_epsilon", options_.adamw.eps},
-            {"weight_decay", options_.adamw.weight_decay},
-            {"max_grad_norm", options_.adamw.max_grad_norm},
-            {"freeze", options_.freeze.words()},
-            {"dtype", options_.model.dtype},
-            {"adapter", adapter_identity()}};
+    json identity = {{"seed", options_.seed},
+                     {"global_batch", data_->global_batch()},
+                     {"dataset_rows", data_->sizes()},
+                     {"max_steps", max_steps_},
+                     {"datasets", datasets},
+                     {"learning_rate", options_.learning_rate},
+                     {"lr_scheduler_type", name(options_.lr_scheduler_type)},
+                     {"warmup_steps", options_.warmup_steps},
+                     {"warmup_ratio", options_.warmup_ratio},
+                     {"adam_beta1", options_.adamw.beta1},
+                     {"adam_beta2", options_.adamw.beta2},
+                     {"adam_epsilon", options_.adamw.eps},
+                     {"weight_decay", options_.adamw.weight_decay},
+                     {"max_grad_norm", options_.adamw.max_grad_norm},
+                     {"freeze", options_.freeze.words()},
+                     {"dtype", options_.model.dtype},
+                     {"adapter", adapter_identity()}};
+    if (!options_.targets.empty()) identity["targets"] = options_.targets;
+    return identity;
   }
 
   json adapter_identity() const {

@@ -68,6 +68,10 @@ struct SftOptions {
   int save_total_limit = 2;
   int64_t logging_steps = 10;
   int64_t eval_steps = 0;  // 0 = never
+  // Which of a conversation's targets count: edits its assistant_mask, from any thread. `targets` names the choice in
+  // the run's identity; "" and no function: all of the assistant's turns.
+  std::string targets = {};
+  std::function<Status(const Sample&, EncodedPrompt&)> select_targets = {};
   ModelOptions model;
   ProcessorOptions processor;
   std::function<void(const SftLog&)> on_log;  // rank 0, every logging_steps and the last step

@@ -64,6 +64,7 @@ Result<EncodedPrompt> SftData::encode(const MixtureOrder::Draw& draw) {
     return fail(ErrorCode::kInvalidInput,
                 "{}: {} tokens, but at most {} fit. Next: shorten the row or raise max_length", sample.origin,
                 encoded->token_ids.size(), max_length_);
+  if (options_.select_targets) PROSODIA_TRY(options_.select_targets(sample, *encoded));
   return encoded;
 }
 

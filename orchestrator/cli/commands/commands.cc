@@ -6,6 +6,8 @@ namespace {
 constexpr Command kCommands[] = {
     {"data synth", kDataSynth, "prosodia data synth --out C.h5 [--utterances N --seed S]",
      "speech with controlled prosody over nine emotions, by espeak-ng, into an HDF5 corpus", run_data_synth},
+    {"data annotate", kDataAnnotate, "prosodia data annotate --corpus C.h5 [--out D.h5]",
+     "prosody of a corpus measured from its audio and calibrated to levels, with stressed words", run_data_annotate},
     {"data build", kDataBuild, "prosodia data build --corpus C.h5 --output_dir DIR",
      "training sets (JSONL) from a corpus: prosody questions, cold start, RL prompts, evaluation", run_data_build},
     {"data inspect", kDataInspect, "prosodia data inspect --corpus C.h5",
@@ -14,6 +16,9 @@ constexpr Command kCommands[] = {
      "a tokenizer trained on the sets and a fresh tiny Qwen2.5-Omni Thinker", run_init},
     {"sft", kSft, "prosodia sft --model DIR --dataset F.jsonl[:WEIGHT],… --output_dir RUN",
      "supervised fine-tuning on assistant turns; rerunning resumes", run_sft},
+    {"train-rm", kTrainRm,
+     "prosodia train-rm --model DIR --dataset rm.sft.jsonl --eval_dataset rm.eval.jsonl --output_dir RM",
+     "the reasoning reward model: fine-tuning on graded responses, and its agreement with unseen grades", run_train_rm},
     {"train", kTrain, "prosodia train --model DIR --dataset F.jsonl --output_dir RUN",
      "GRPO-PTR with coordinator, rollout and reward workers and learner ranks; rerunning resumes", run_train},
     {"eval", kEval, "prosodia eval --model DIR --dataset F.jsonl --output_dir DIR",

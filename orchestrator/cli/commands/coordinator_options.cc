@@ -68,12 +68,7 @@ Result<CoordinatorOptions> coordinator_options(const Options& options) {
   }
   coordinator.archive_keep_steps = static_cast<uint64_t>(options.integer("archive_keep_steps"));
   PROSODIA_ASSIGN(const auto samples, read_dataset(options.text("dataset")));
-  for (const Sample& sample : samples) {
-    nlohmann::json row = sample.row;
-    row["audios"] = sample.audios;
-    row[kOriginKey] = sample.origin;
-    coordinator.rows.push_back(dump_line(row));
-  }
+  for (const Sample& sample : samples) coordinator.rows.push_back(dump_line(travelling_row(sample)));
   return coordinator;
 }
 

@@ -15,15 +15,16 @@
 #include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/cli/commands/role_keys.h"
 #include "orchestrator/cli/commands/run_config.h"
+#include "orchestrator/cli/commands/scorer_options.h"
 #include "orchestrator/coordinator/coordinator.h"
 #include "orchestrator/coordinator/crash_plan.h"
 #include "orchestrator/launch/layout.h"
+#include "orchestrator/launch/signals.h"
 #include "orchestrator/launch/supervisor_line.h"
 #include "orchestrator/monitor/jsonl_file.h"
 #include "orchestrator/monitor/monitor_sinks.h"
 #include "orchestrator/protocol/worker_client.h"
 #include "workers/learner/learner.h"
-#include "workers/reward/scorer_factory.h"
 #include "workers/reward/worker.h"
 #include "workers/rollout/worker.h"
 
@@ -32,6 +33,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
+
+constexpr unsigned kSrunStopSeconds = 5;  // of a learner rank under srun: see end_after_stop_signal
 
 // Blocks until the coordinator has written its endpoint.
 Result<std::string> coordinator_endpoint(const Options& options, const std::atomic<bool>& stop) {
@@ -131,10 +134,25 @@ Status roll_out(const Options& options, std::atomic<bool>& stop, const Line& lin
   return run_rollout_worker(worker, *client);
 }
 
+// The reward model is what it was when the run began: grades of two models must not meet in one group.
+Status check_reward_model(const Options& options) {
+  const std::string& recorded = options.text("reward_model_digest");
+  if (recorded.empty()) return {};
+  PROSODIA_ASSIGN(const Digest found, digest_of_reward_model(options));
+  if (found.hex() == recorded) return {};
+  return fail(
+      ErrorCode::kInvalidInput,
+      "the reward model {} has changed since the run was started (digest {}, config.ini has {}…). Next: put the "
+      "original back, or start a new run in another --output_dir",
+      options.text("reward_model"), found.short_hex(), recorded.substr(0, 12));
+}
+
 Status score_rewards(const Options& options, std::atomic<bool>& stop, const Line& line) {
   RewardWorkerOptions worker;
   PROSODIA_ASSIGN(worker.reward, reward_options(options));
-  PROSODIA_ASSIGN(worker.scorer, standard_scorers().make(options.text("reasoning_scorer")));
+  PROSODIA_TRY(check_reward_model(options));
+  configure_torch(options);
+  PROSODIA_ASSIGN(worker.scorer, make_reasoning_scorer(options));
   worker.reasoning_limit = std::chrono::milliseconds(static_cast<int64_t>(options.real("reward_timeout_s") * 1000));
   worker.end_when_stuck = !launch::under_mpi_launcher();
   worker.stop_requested = [&stop] { return stop.load(); };
@@ -240,6 +258,7 @@ Result<int> run_reward_role(const Options& options, const CommandContext& contex
 }
 
 Result<int> run_learner_role(const Options& options, const CommandContext& context) {
+  if (launch::started_by_srun()) launch::end_after_stop_signal(kSrunStopSeconds);
   PROSODIA_ASSIGN(const auto collective, make_collective(mpi_options(options)));
   const auto find_line = [&]() -> Result<Line> {
     PROSODIA_ASSIGN(std::string endpoint, coordinator_endpoint(options, context.stop));

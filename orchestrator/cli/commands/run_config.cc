@@ -1,11 +1,13 @@
 #include "orchestrator/cli/commands/run_config.h"
 
 #include <algorithm>
+#include <array>
 
 #include "data/store/atomic_file.h"
 #include "data/store/fs.h"
 #include "data/store/model_identity.h"
 #include "orchestrator/cli/commands/model_options.h"
+#include "orchestrator/cli/commands/scorer_options.h"
 #include "orchestrator/launch/layout.h"
 #include "workers/model/model.h"
 
@@ -14,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kPathOptions[] = {"model", "adapter", "ref_model", "output_dir", "keys"};
+constexpr const char* kPathOptions[] = {"model", "adapter", "ref_model", "reward_model", "output_dir", "keys"};
 
 fs::path config_path(const Options& options) { return fs::path(options.text("output_dir")) / "config.ini"; }
 
@@ -29,6 +31,7 @@ std::vector<std::string> differences(const Options& now, const Options& before) 
   };
   changed("dataset_digest", "dataset", "dataset");
   changed("model_digest", "model", "model");
+  changed("reward_model_digest", "reward model", "reward_model");
   for (const OptionSpec& spec : option_table()) {
     if (!(spec.commands & kTrain) || !spec.affects_result || std::string_view(spec.name).ends_with("_digest")) continue;
     if (now.text(spec.name) != before.text(spec.name)) {
@@ -59,6 +62,7 @@ Result<Options> resolve_run_options(Options options) {
   if (datasets.size() != 1) return fail(ErrorCode::kUsage, "--dataset: train takes one file, got {}", datasets.size());
   options.set("dataset", fs::weakly_canonical(fs::absolute(datasets.front())).string());
   if (options.text("ref_model").empty()) options.set("ref_model", options.text("model"));
+  adopt_reward_model(options);
   return adopt_adapter(std::move(options));
 }
 
@@ -85,14 +89,17 @@ Result<Digest> digest_of_dataset(const fs::path& file) {
   return DigestBuilder().add(std::span<const std::byte>(bytes)).finish();
 }
 
-Result<Digest> digest_of_models(const Options& options) {
+namespace {
+
+// Of the folders that the options name, and of the bases of those that are adapters.
+Result<Digest> digest_of_folders(const Options& options, std::span<const std::string_view> names) {
   std::vector<Digest> found;  // each once: a reference is often the model itself, perhaps under another name
   const auto add = [&found](const fs::path& dir) -> Status {
     PROSODIA_ASSIGN(const Digest identity, model_identity(dir));
     if (std::find(found.begin(), found.end(), identity) == found.end()) found.push_back(identity);
     return {};
   };
-  for (const char* name : {"model", "adapter", "ref_model"}) {
+  for (const std::string_view name : names) {
     const std::string& dir = options.text(name);
     if (dir.empty()) continue;
     PROSODIA_TRY(add(dir));
@@ -105,16 +112,30 @@ Result<Digest> digest_of_models(const Options& options) {
   return all.finish();
 }
 
+}  // namespace
+
+Result<Digest> digest_of_models(const Options& options) {
+  return digest_of_folders(options, std::array<std::string_view, 3>{"model", "adapter", "ref_model"});
+}
+
+Result<Digest> digest_of_reward_model(const Options& options) {
+  return digest_of_folders(options, std::array<std::string_view, 1>{"reward_model"});
+}
+
 Status record_input_digests(Options& options) {
   PROSODIA_ASSIGN(const Digest dataset, digest_of_dataset(options.text("dataset")));
   PROSODIA_ASSIGN(const Digest models, digest_of_models(options));
   options.set("dataset_digest", dataset.hex());
   options.set("model_digest", models.hex());
+  if (options.text("reward_model").empty()) return {};
+  PROSODIA_ASSIGN(const Digest reward_model, digest_of_reward_model(options));
+  options.set("reward_model_digest", reward_model.hex());
   return {};
 }
 
 Result<Digest> run_digest_of_config(const Options& options) {
-  if (!options.text("dataset_digest").empty() && !options.text("model_digest").empty())
+  const bool rewards_known = options.text("reward_model").empty() == options.text("reward_model_digest").empty();
+  if (!options.text("dataset_digest").empty() && !options.text("model_digest").empty() && rewards_known)
     return options.result_digest(kTrain);
   Options filled = options;
   PROSODIA_TRY(record_input_digests(filled));

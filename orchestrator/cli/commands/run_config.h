@@ -13,8 +13,12 @@ Result<Options> resolve_run_options(Options options);
 // Over model_identity of --model, --adapter and --ref_model and of the bases of adapters among them.
 Result<Digest> digest_of_models(const Options& options);
 
-// Fills in dataset_digest and model_digest, so that the roles need not read dataset and model for it, and a folder is
-// not resumed with other input. Reads the whole dataset and model_identity's part of the model; `train` calls it once.
+// Of --reward_model and its base.
+Result<Digest> digest_of_reward_model(const Options& options);
+
+// Fills in dataset_digest, model_digest and reward_model_digest, so that the roles need not read dataset and model for
+// it, and a folder is not resumed with other input. Reads the whole dataset and model_identity's part of the model;
+// `train` calls it once.
 Status record_input_digests(Options& options);
 
 // Creates the run folder and config.ini, or compares with the one that is there: kUsage naming the options that would
