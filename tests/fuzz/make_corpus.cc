@@ -9,6 +9,7 @@
 
 #include "data/base/bytes.h"
 #include "data/corpus/corpus.h"
+#include "data/corpus/rm_card.h"
 #include "data/corpus/rm_row.h"
 #include "data/store/checkpoint_dir.h"
 #include "data/store/journal_format.h"
@@ -164,6 +165,7 @@ void config_seeds(const Seeds& seeds) {
       R"("audio_config":{"d_model":32,"encoder_layers":2,"encoder_attention_heads":4,"encoder_ffn_dim":64,"num_mel_bins":128,"n_window":100,"max_source_positions":1500,"output_dim":64,"activation_function":"gelu","scale_embedding":false,"dropout":0.0})";
   const std::string thinker = R"("text_config":{)" + text + "," + rope + "}," + audio +
                               R"(,"audio_token_index":310,"audio_start_token_id":311,"audio_end_token_id":312)";
+  seeds.put("model_config", "reward-model-card", rm_card_json({.prompt_style = PromptStyle::kShort, .loss = "digits"}));
   seeds.put("model_config", "thinker", R"({"model_type":"qwen2_5_omni_thinker",)" + thinker + "}");
   seeds.put("model_config", "omni",
             R"({"model_type":"qwen2_5_omni","thinker_config":{)" + thinker + R"(},"talker_config":{}})");
