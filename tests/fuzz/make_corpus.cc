@@ -142,6 +142,16 @@ void text_seeds(const Seeds& seeds) {
             "\u4F60\u597D");
   seeds.put("text", "bytes", "\xF0\x9F\x98 \xC0\xAF \xED\xA0\x80 \xFF");
 
+  seeds.put("word_times", "textgrid", 0,
+            "File type = \"ooTextFile\"\nObject class = \"TextGrid\"\n\nxmin = 0\nxmax = 1\ntiers? <exists>\nsize = 1\n"
+            "item []:\n item [1]:\n class = \"IntervalTier\"\n name = \"words\"\n xmin = 0\n xmax = 1\n"
+            " intervals: size = 2\n intervals [1]:\n xmin = 0\n xmax = 0.5\n text = \"say \"\"no\"\"\"\n"
+            " intervals [2]:\n xmin = 0.5\n xmax = 1\n text = \"\"\n");
+  seeds.put("word_times", "json", 1,
+            R"({"segments":[{"words":[{"word":" a","start":0.1,"end":0.2},{"text":"b","start":0.2,"end":0.4}]}]})");
+  seeds.put("word_times", "ctm", 2, ";; made\nu1 A 0.50 0.10 two 0.9\nu1 A 0.00 0.25 one\n");
+  seeds.put("word_times", "transcript", 3, "Well, the \u00DCberraschung \u2014 don\u2019t mind; 42 (ye\u0073)!");
+
   seeds.put(
       "dataset", "rl",
       R"({"messages":[{"role":"user","content":"<audio>What is the emotion?"}],"audios":["a.wav"],"solution":"happy"})");
