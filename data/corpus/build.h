@@ -19,13 +19,9 @@
 #include <vector>
 
 #include "data/base/status.h"
+#include "data/corpus/prompt_style.h"
 
 namespace prosodia {
-
-enum class PromptStyle {
-  kShort,  // a few words: for small models trained from scratch
-  kPaper,  // the released EmotionThinker prompt
-};
 
 struct BuildOptions {
   std::filesystem::path corpus;      // C.h5

@@ -2,6 +2,7 @@
 
 #include "data/base/bytes.h"
 #include "data/base/crc32c.h"
+#include "data/corpus/word_columns.h"
 
 namespace prosodia {
 
@@ -15,9 +16,14 @@ const std::vector<StringColumn>& string_columns() {
     plain("id", &UtteranceInfo::id);
     plain("transcript", &UtteranceInfo::transcript);
     plain("emotion", &UtteranceInfo::emotion);
+    plain("source_label", &UtteranceInfo::source_label);
     plain("speaker", &UtteranceInfo::speaker);
     plain("gender", &UtteranceInfo::gender);
+    plain("age_group", &UtteranceInfo::age_group);
+    plain("language", &UtteranceInfo::language);
+    plain("source", &UtteranceInfo::source);
     plain("split", &UtteranceInfo::split);
+    plain("extra", &UtteranceInfo::extra);
     for (Attribute attribute : kAttributes) {
       const std::string name(attribute_name(attribute));
       columns.push_back(
@@ -55,6 +61,7 @@ uint32_t metadata_crc32c(std::vector<UtteranceInfo>& infos, std::span<const uint
       bytes.put(static_cast<uint8_t>(value.has_value()));
       bytes.put(value.value_or(0.0f));
     }
+    put_words(bytes, info.words);
   }
   return crc32c(bytes.view());
 }

@@ -16,7 +16,7 @@
 namespace prosodia {
 
 inline constexpr std::string_view kCorpusFormat = "prosodia-corpus";
-inline constexpr uint64_t kCorpusVersion = 1;
+inline constexpr uint64_t kCorpusVersion = 2;
 
 struct StringColumn {
   std::string name;  // path of the dataset

@@ -5,6 +5,8 @@
 #include "data/base/crc32c.h"
 #include "data/corpus/columns.h"
 #include "data/corpus/corpus.h"
+#include "data/corpus/utterance_check.h"
+#include "data/corpus/word_columns.h"
 #include "data/store/hdf5_file.h"
 
 namespace prosodia {
@@ -19,6 +21,9 @@ struct CorpusReader::State {
   std::vector<uint32_t> audio_crc32c;
   std::unordered_map<std::string, size_t> index_of;
 
+  double clip_seconds(size_t index) const {
+    return static_cast<double>(offsets[index + 1] - offsets[index]) / sample_rate_hz;
+  }
   Status load();
   Status load_header();
   Status load_labels(uint64_t count);
@@ -38,8 +43,11 @@ Status CorpusReader::State::load_header() {
   }
   PROSODIA_ASSIGN(const uint64_t version, hdf5::read_integer_attribute(file, "version"));
   if (version != kCorpusVersion) {
-    return fail(ErrorCode::kInvalidInput, "corpus format version {}; this program reads version {}", version,
-                kCorpusVersion);
+    return fail(
+        ErrorCode::kInvalidInput,
+        "corpus format version {}; this program reads version {}. Make the corpus again with the same `prosodia "
+        "data synth` or `data import` command",
+        version, kCorpusVersion);
   }
   PROSODIA_ASSIGN(const uint64_t rate, hdf5::read_integer_attribute(file, "sample_rate_hz"));
   if (rate == 0 || rate > 1'000'000) return fail(ErrorCode::kCorruption, "sample_rate_hz is {}", rate);
@@ -60,6 +68,7 @@ Status CorpusReader::State::load_labels(uint64_t count) {
       if (!std::isnan(values[i])) infos[i].measured.*column.field = values[i];
     }
   }
+  PROSODIA_TRY(read_words(file, infos));
   for (UtteranceInfo& info : infos) {  // derived, not stored twice
     info.measured.intonation = info.levels.intonation;
     info.measured.is_whisper = info.levels.voice == "whisper";
@@ -88,7 +97,12 @@ Status CorpusReader::State::load() {
   if (stored != metadata_crc32c(infos, offsets, audio_crc32c)) {
     return fail(ErrorCode::kCorruption, "the labels do not match their checksum");
   }
-  for (size_t i = 0; i < count; ++i) index_of.emplace(infos[i].id, i);
+  for (size_t i = 0; i < count; ++i) {
+    if (const Status valid = check_utterance(infos[i], clip_seconds(i)); !valid) {
+      return fail(ErrorCode::kCorruption, "utterance {} (\"{}\"): {}", i, infos[i].id, valid.error().message);
+    }
+    index_of.emplace(infos[i].id, i);
+  }
   return {};
 }
 
@@ -122,7 +136,7 @@ const UtteranceInfo& CorpusReader::info(size_t index) const {
 
 double CorpusReader::seconds(size_t index) const {
   PROSODIA_CHECK(index < size(), "utterance {} of {}", index, size());
-  return static_cast<double>(state_->offsets[index + 1] - state_->offsets[index]) / state_->sample_rate_hz;
+  return state_->clip_seconds(index);
 }
 
 Result<AudioClip> CorpusReader::read_audio(size_t index) const {

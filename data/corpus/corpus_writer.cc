@@ -5,9 +5,12 @@
 #include <limits>
 #include <unordered_set>
 
+#include "data/base/check.h"
 #include "data/base/crc32c.h"
 #include "data/corpus/columns.h"
 #include "data/corpus/corpus.h"
+#include "data/corpus/utterance_check.h"
+#include "data/corpus/word_columns.h"
 #include "data/store/fs.h"
 #include "data/store/hdf5_file.h"
 
@@ -35,6 +38,7 @@ struct CorpusWriter::State {
   std::vector<uint32_t> audio_crc32c;
   std::unordered_set<std::string> ids;
 
+  Status check_labels() const;
   Status write_labels();
 };
 
@@ -96,6 +100,9 @@ Result<size_t> CorpusWriter::append(const Utterance& utterance) {
   if (!std::all_of(samples.begin(), samples.end(), [](float v) { return std::isfinite(v); })) {
     return refuse("the clip holds NaN or infinity");
   }
+  if (const Status valid = check_utterance(utterance.info, utterance.audio.seconds()); !valid) {
+    return refuse(valid.error().message);
+  }
   if (!s.ids.insert(id).second) return refuse("this id was written before");
   const std::vector<int16_t> pcm = to_int16(samples);
   {
@@ -110,7 +117,20 @@ Result<size_t> CorpusWriter::append(const Utterance& utterance) {
   return s.infos.size() - 1;
 }
 
+// infos() lets the caller change what append() saw.
+Status CorpusWriter::State::check_labels() const {
+  PROSODIA_CHECK(infos.size() + 1 == offsets.size(), "{} infos of {} clips", infos.size(), offsets.size() - 1);
+  for (size_t i = 0; i < infos.size(); ++i) {
+    const double seconds = static_cast<double>(offsets[i + 1] - offsets[i]) / sample_rate_hz;
+    if (const Status valid = check_utterance(infos[i], seconds); !valid) {
+      return wrap(valid.error(), fmt::format("utterance \"{}\"", infos[i].id));
+    }
+  }
+  return {};
+}
+
 Status CorpusWriter::State::write_labels() {
+  PROSODIA_TRY(check_labels());
   for (const char* group : {"utterances", "controlled", "levels", "measured"}) {
     PROSODIA_TRY(hdf5::make_group(file, group));
   }
@@ -126,6 +146,7 @@ Status CorpusWriter::State::write_labels() {
     }
     PROSODIA_TRY(hdf5::write_column<float>(file, column.name, values));
   }
+  PROSODIA_TRY(write_words(file, infos));
   PROSODIA_TRY(hdf5::write_column<uint64_t>(file, "offsets", offsets));
   PROSODIA_TRY(hdf5::write_column<uint32_t>(file, "audio_crc32c", audio_crc32c));
   return hdf5::write_attribute(file, "metadata_crc32c", metadata_crc32c(infos, offsets, audio_crc32c));

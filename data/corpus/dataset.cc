@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <sstream>
 
 #include "data/base/json.h"
 
@@ -136,16 +137,9 @@ Result<Sample> parse_sample(std::string_view text, const std::filesystem::path& 
   return sample;
 }
 
-Result<std::vector<Sample>> read_dataset(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::error_code error;  // a folder we may not look into must not throw
-  if (!file || std::filesystem::is_directory(path, error)) {
-    const bool exists = std::filesystem::exists(path, error);
-    return fail(ErrorCode::kInvalidInput, "cannot read {}: {}", path.string(),
-                error    ? error.message()
-                : exists ? "not a readable file"
-                         : "no such file");
-  }
+namespace {
+
+Result<std::vector<Sample>> read_rows(std::istream& file, const std::filesystem::path& path) {
   const std::filesystem::path base_dir = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   std::vector<Sample> samples;
   std::string text;
@@ -163,6 +157,26 @@ Result<std::vector<Sample>> read_dataset(const std::filesystem::path& path) {
   return samples;
 }
 
+}  // namespace
+
+Result<std::vector<Sample>> parse_dataset(const std::string& text, const std::filesystem::path& path) {
+  std::istringstream lines(text);
+  return read_rows(lines, path);
+}
+
+Result<std::vector<Sample>> read_dataset(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::error_code error;  // a folder we may not look into must not throw
+  if (!file || std::filesystem::is_directory(path, error)) {
+    const bool exists = std::filesystem::exists(path, error);
+    return fail(ErrorCode::kInvalidInput, "cannot read {}: {}", path.string(),
+                error    ? error.message()
+                : exists ? "not a readable file"
+                         : "no such file");
+  }
+  return read_rows(file, path);
+}
+
 Status check_audio_files(const std::vector<Sample>& samples) {
   for (const Sample& sample : samples) {
     for (const std::string& audio : sample.audios) {
@@ -175,16 +189,17 @@ Status check_audio_files(const std::vector<Sample>& samples) {
   return {};
 }
 
+std::string without_audio_tags(std::string text) {
+  for (size_t at = text.find(kAudioTag); at != std::string::npos; at = text.find(kAudioTag, at)) {
+    text.erase(at, kAudioTag.size());
+  }
+  return text;
+}
+
 std::vector<std::string> dataset_texts(const std::vector<Sample>& samples) {
   std::vector<std::string> texts;
   for (const Sample& sample : samples) {
-    for (const Message& message : sample.messages) {
-      std::string text = message.content;
-      for (size_t at = text.find(kAudioTag); at != std::string::npos; at = text.find(kAudioTag, at)) {
-        text.erase(at, kAudioTag.size());
-      }
-      texts.push_back(std::move(text));
-    }
+    for (const Message& message : sample.messages) texts.push_back(without_audio_tags(message.content));
   }
   return texts;
 }

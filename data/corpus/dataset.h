@@ -40,6 +40,8 @@ struct Sample {
 
 // Empty lines are skipped; a file without any row is an error.
 Result<std::vector<Sample>> read_dataset(const std::filesystem::path& path);
+// The same of a file's text that was read already.
+Result<std::vector<Sample>> parse_dataset(const std::string& text, const std::filesystem::path& path);
 
 // One row. `file` and `line` only go into messages, and give way to the row's own kOriginKey; `base_dir` is what
 // relative audio paths are relative to.
@@ -51,6 +53,8 @@ Status check_audio_files(const std::vector<Sample>& samples);
 
 // "<audio>" occurrences in all messages.
 size_t count_audio_tags(const std::vector<Message>& messages);
+
+std::string without_audio_tags(std::string text);
 
 // All message contents of a set, without "<audio>" tags: what a tokenizer is trained on.
 std::vector<std::string> dataset_texts(const std::vector<Sample>& samples);

@@ -70,6 +70,29 @@ std::string agreement_text(const CorpusReader& corpus) {
   return text;
 }
 
+// "source: ravdess 256" for labels with few values each.
+std::string counts_line(const CorpusReader& corpus, std::string_view title, std::string UtteranceInfo::*field) {
+  std::map<std::string, int> counts;
+  for (size_t i = 0; i < corpus.size(); ++i) ++counts[corpus.info(i).*field];
+  std::string text = fmt::format("{}:", title);
+  for (const auto& [value, count] : counts) text += fmt::format(" {} {}", value.empty() ? "(not known)" : value, count);
+  return text + "\n";
+}
+
+std::string words_line(const CorpusReader& corpus) {
+  size_t utterances = 0, words = 0, estimated = 0, stressed = 0;
+  for (size_t i = 0; i < corpus.size(); ++i) {
+    utterances += !corpus.info(i).words.empty();
+    for (const Word& word : corpus.info(i).words) {
+      ++words;
+      estimated += word.is_estimated;
+      stressed += word.stressed;
+    }
+  }
+  return fmt::format("words in time: {} in {} utterances, {} of them estimated; {} stressed\n", words, utterances,
+                     estimated, stressed);
+}
+
 // Values that occur with more than one split.
 std::vector<std::string> shared_between_splits(const CorpusReader& corpus, std::string UtteranceInfo::*field) {
   std::map<std::string, std::set<std::string>> splits;
@@ -130,6 +153,9 @@ std::string inspect_text(const CorpusReader& corpus) {
   std::string text =
       fmt::format("{}\n{}\n{} utterances, {:.1f} minutes at {} Hz, {} speakers\n", corpus.path().string(),
                   corpus.description(), corpus.size(), seconds / 60, corpus.sample_rate_hz(), speakers.size());
+  text += counts_line(corpus, "source", &UtteranceInfo::source) +
+          counts_line(corpus, "language", &UtteranceInfo::language) +
+          counts_line(corpus, "age group", &UtteranceInfo::age_group) + words_line(corpus);
   text += table("emotion", emotions) + table("gender", genders) + table("speaker", speakers) + levels_text(corpus) +
           agreement_text(corpus);
   for (Attribute attribute : kAcousticAttributes) text += confusion_text(corpus, attribute);

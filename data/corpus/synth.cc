@@ -85,6 +85,8 @@ Result<Rendered> render(const Espeak& espeak, const SynthSpeaker& speaker, const
   info.emotion = plan.emotion;
   info.speaker = speaker.id;
   info.gender = speaker.gender;
+  info.language = "en";
+  info.source = "synth";
   info.split = plan.split;
   info.controlled = plan.controlled;
   info.controlled.gender = speaker.gender;

@@ -39,8 +39,7 @@ std::vector<std::string> split(std::string_view text, char separator) {
   return parts;
 }
 
-// Options travel between the processes of a run as lines of an INI file, where '#' begins a comment and spaces at the
-// ends go.
+// In an INI file '#' begins a comment, and spaces at the ends go.
 bool fits_a_line(const std::string& value) {
   constexpr std::string_view kSpace = " \t\r\n\v\f";
   const bool trimmed =
@@ -49,8 +48,8 @@ bool fits_a_line(const std::string& value) {
 }
 
 // Checks kind, range and choices; returns the canonical spelling.
-Result<std::string> check_value(const OptionSpec& spec, const std::string& value) {
-  if (!fits_a_line(value)) {
+Result<std::string> check_value(const OptionSpec& spec, uint32_t command, const std::string& value) {
+  if ((command & kWrittenToIni) && !fits_a_line(value)) {
     return fail(ErrorCode::kUsage, "--{} '{}': a value cannot hold '#' or a line break, nor begin or end with a space",
                 spec.name, value);
   }
@@ -107,7 +106,7 @@ Status store(const po::option& option, uint32_t command, std::string_view where,
       option.value.empty() ? (spec->kind == OptionKind::kFlag ? "true" : "") : option.value.front();
   const bool repeated = values.contains(name);
   if (repeated && spec->kind != OptionKind::kList) return fail(ErrorCode::kUsage, "{}--{} is given twice", where, name);
-  PROSODIA_ASSIGN(std::string checked, check_value(*spec, value));
+  PROSODIA_ASSIGN(std::string checked, check_value(*spec, command, value));
   values[name] = repeated ? values[name] + "," + checked : checked;
   return {};
 }
@@ -197,7 +196,7 @@ void Options::set(std::string_view name, std::string value) {
 Status Options::assign(uint32_t command, std::string_view name, const std::string& value) {
   const OptionSpec* spec = find_spec(name, command);
   if (spec == nullptr) return unknown_option(name, command, "");
-  PROSODIA_ASSIGN(std::string checked, check_value(*spec, value));
+  PROSODIA_ASSIGN(std::string checked, check_value(*spec, command, value));
   set(name, std::move(checked));
   return {};
 }

@@ -35,9 +35,13 @@ enum CommandBit : uint32_t {
   kReport = 1u << 10,
   kExport = 1u << 11,
   kKeygen = 1u << 12,
+  kDataAnnotate = 1u << 14,
   kReplay = 1u << 20,
   kDoctor = 1u << 21,
 };
+
+// Commands whose options travel between processes, or are printed, as an INI file: their values must fit a line of it.
+inline constexpr uint32_t kWrittenToIni = kTrain | kRole | kSft;
 
 struct OptionSpec {
   const char* name;

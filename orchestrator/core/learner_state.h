@@ -37,7 +37,7 @@ struct LearnerLifecycle {
        {"hello_ahead", Cause::kUs},      // … and its StepDone for the step in the journal is on the way
        {"weights_ready", Cause::kPeer},  //
        {"batch_sent", Cause::kUs},       //
-       {"step_done", Cause::kPeer},      //
+       {"step_done", Cause::kUs},        // of the batch it was sent; others do not concern this table
        {"lost", Cause::kUs},             // silence, Goodbye, or a newer learner
        {"stuck", Cause::kUs}}};          // no progress for learner_timeout_ms: a rank stopped, or a collective hangs
   static constexpr Transition<State, Event> kTable[] = {
@@ -48,9 +48,8 @@ struct LearnerLifecycle {
       {State::kLoading, Event::kWeightsReady, State::kIdle, ""},  // next_step = the newest version served
       {State::kLoading, Event::kLost, State::kAbsent, "lost"},
       {State::kLoading, Event::kStuck, State::kAbsent, "stuck"},
-      {State::kIdle, Event::kWeightsReady, State::kIdle, ""},       //
-      {State::kIdle, Event::kBatchSent, State::kTraining, ""},      // StepBatch(next_step), maybe a replay
-      {State::kIdle, Event::kStepDone, State::kIdle, "late_done"},  // of a batch that an earlier life sent
+      {State::kIdle, Event::kWeightsReady, State::kIdle, ""},   //
+      {State::kIdle, Event::kBatchSent, State::kTraining, ""},  // StepBatch(next_step), maybe a replay
       {State::kIdle, Event::kLost, State::kAbsent, "lost"},
       {State::kIdle, Event::kStuck, State::kAbsent, "stuck"},  // a checkpoint was asked for and does not come
       {State::kTraining, Event::kWeightsReady, State::kTraining, ""},

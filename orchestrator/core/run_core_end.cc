@@ -18,7 +18,7 @@ void RunCore::on_checkpoint(Worker& worker, const FrameHeader& header, const Che
   CheckpointEvent event = version == trained_ ? CheckpointEvent::kCommitNewest : CheckpointEvent::kCommitOlder;
   if (version > trained_) {
     event = CheckpointEvent::kCommitAhead;
-  } else if (!checkpoints_.empty() && version <= checkpoints_.back().value) {
+  } else if (version <= last_checkpoint().value) {  // version 0 always: it is the initial model
     event = CheckpointEvent::kCommitKnown;
   }
   // Ahead: its StepDone is still on the way; the learner sends both again.

@@ -142,7 +142,7 @@ Status RunCore::replay_record(const StepTrained& record) {
   if (step != trained_ || progress == progress_.end() || progress->second.batch_digest != record.done.batch_digest) {
     return contradiction(fmt::format("step {} trained after {} steps", step, trained_));
   }
-  must_advance<BatchLifecycle>(progress->second.batch, BatchEvent::kStepDone, counters_.reasons);
+  must_advance<BatchLifecycle>(progress->second.batch, BatchEvent::kRecovered, counters_.reasons);
   record_trained(record.done, record.times);
   if (run_digest_ != record.run_digest) {
     return contradiction(fmt::format("the run digest after step {} is {}, recorded {}", step, run_digest_.short_hex(),

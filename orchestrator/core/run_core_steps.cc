@@ -19,14 +19,15 @@ void RunCore::on_step_done(Worker& worker, const FrameHeader& header, const Step
            fmt::format("step {} done while step {} is next", done.step, trained_));
     return;
   }
-  const bool is_next = done.step == learner_.next_step &&
-                       (learner_.state == LearnerState::kTraining || learner_.state == LearnerState::kIdle);
+  // Idle, it has done this step before: only a batch that was sent is on its way, and sending makes it training.
+  const bool is_next = done.step == learner_.next_step && learner_.state == LearnerState::kTraining;
   if (done.step.value == trained_ ? !accept_trained(done, now_ms) : !accept_replayed(done)) {
     if (!finished_) refuse(worker, header, RefusalReason::kOutOfOrder, "no such batch was sent");
     return;
   }
   acknowledge(worker, header);
-  if (!is_next || !advance<LearnerLifecycle>(learner_.state, LearnerEvent::kStepDone, counters_.reasons)) return;
+  if (!is_next) return;
+  must_advance<LearnerLifecycle>(learner_.state, LearnerEvent::kStepDone, counters_.reasons);
   learner_.next_step = StepId(done.step.value + 1);
   learner_.idle_since_ms = now_ms;
 }

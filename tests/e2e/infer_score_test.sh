@@ -18,6 +18,11 @@ import json, sys
 row = json.loads(open(sys.argv[1] + "/row.jsonl").read())
 assert open(sys.argv[1] + "/printed.txt").read() == row["completions"][0]["text"] + "\n"
 PY
+# A clip of a corpus, as rows name it.
+clip=$(grep -oE '[^"]*corpus\.h5#[^"]*' "$W/data/some.jsonl" | head -n 1)
+"$P" infer --model "$W/sft" --prompt "Which emotion?" --audio "$clip" --greedy --max_completion_length 12 >"$R/heard.txt" 2>"$R/heard.err"
+cmp -s "$R/printed.txt" "$R/heard.txt" && fail "the answer with $clip is the one without audio"
+expect_code 3 'no-such-clip' "$P" infer --model "$W/sft" --prompt x --audio "${clip%#*}#no-such-clip"
 expect_code 2 'exclude each other' "$P" infer --model "$W/sft" --prompt x --input "$R/prompt.jsonl"
 expect_code 3 'prompt: .*missing.wav does not exist' "$P" infer --model "$W/sft" --prompt x --audio missing.wav
 printf '\n{"messages":[{"role":"user","content":"x"}]}\n' >"$R/no_response.jsonl"

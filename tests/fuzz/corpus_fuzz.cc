@@ -13,6 +13,10 @@ std::filesystem::path good_corpus() {
     Utterance utterance;
     utterance.info.id = id;
     utterance.info.transcript = "one two";
+    utterance.info.split = "train";
+    utterance.info.language = "en";
+    utterance.info.extra = "{}";
+    utterance.info.words = {{.text = "one", .end_seconds = 0.001f}, {.text = "two", .end_seconds = 0.001f}};
     utterance.info.levels.voice = "whisper";
     utterance.info.measured.f0_mean_hz = 120.0f;
     utterance.audio.samples.assign(20, 0.25f);
@@ -34,6 +38,7 @@ void fuzz_corpus(Input input) {
     PROSODIA_CHECK((*reader)->seconds(i) > 0);
     (void)(*reader)->read(i);
     (void)(*reader)->find((*reader)->info(i).id);
+    for (const Word& word : (*reader)->info(i).words) PROSODIA_CHECK(word.end_seconds >= word.start_seconds);
   }
 }
 

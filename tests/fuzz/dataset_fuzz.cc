@@ -1,5 +1,6 @@
-// JSONL: one row, and a whole file.
+// JSONL: one row, and a whole file; a row as the grades of a reward model.
 #include "data/corpus/dataset.h"
+#include "data/corpus/rm_row.h"
 #include "tests/fuzz/support.h"
 
 namespace prosodia::fuzz {
@@ -12,6 +13,8 @@ void fuzz_dataset(Input input) {
     const auto again = parse_sample(sample->row.dump(), "/data", "again.jsonl", 1);
     PROSODIA_CHECK(again && again->audios == sample->audios && again->solution == sample->solution);
   }
+  if (const auto scores = parse_rm_answer(as_text(input), "fuzz"))
+    PROSODIA_CHECK(parse_rm_answer(rm_answer(*scores), "again") == *scores);
   if (const auto samples = read_dataset(write_scratch("fuzz.jsonl", input))) (void)dataset_texts(*samples);
 }
 

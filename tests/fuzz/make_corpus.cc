@@ -9,6 +9,7 @@
 
 #include "data/base/bytes.h"
 #include "data/corpus/corpus.h"
+#include "data/corpus/rm_row.h"
 #include "data/store/checkpoint_dir.h"
 #include "data/store/journal_format.h"
 #include "data/store/model_tensors.h"
@@ -149,6 +150,7 @@ void text_seeds(const Seeds& seeds) {
   seeds.put("dataset", "two-lines",
             "\xEF\xBB\xBF{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}\n\n{\"messages\":[{\"role\":\"user\","
             "\"content\":\"b\"}],\"audios\":null}\n");
+  seeds.put("dataset", "grades", rm_answer({4, 2, 5, 3}));
   seeds.put("dataset", "bad", R"({"messages":[{"role":"robot","content":1}],"audios":"a.wav"})");
 }
 

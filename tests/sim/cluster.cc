@@ -60,8 +60,15 @@ Outcome Cluster::run() {
   if (options_.faults) world_.at(options_.faults_until_ms, [this] { peace(); });
   if (options_.stop_at_ms > 0) world_.at(options_.stop_at_ms, [this] { coordinator_.request_stop(); });
   while (!ended() && world_.now_ms() < options_.give_up_ms && world_.step()) {
+    if (reruns_ && coordinator_.stopped()) rerun();
   }
   return outcome();
+}
+
+// All processes are new ones.
+void Cluster::rerun() {
+  coordinator_.run_again();
+  for (auto& process : processes_) process->run_again(world_.between(50, 1000));
 }
 
 void Cluster::add_processes() {

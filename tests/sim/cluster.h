@@ -50,6 +50,7 @@ class Cluster {
   void add_processes();
   void up(const std::string& name, const std::string& peer, std::vector<std::byte> frame);
   void down(const std::string& peer, std::vector<std::byte> frame);
+  void rerun();
   bool ended() const;
   Outcome outcome() const;
 
@@ -76,6 +77,7 @@ class Cluster {
   std::vector<std::unique_ptr<SimProcess>> processes_;
   std::vector<SimWorker*> workers_;
   SimLearner* learner_ = nullptr;
+  bool reruns_ = false;  // a run that has stopped is started again, by the same command
   std::map<std::string, int64_t> cut_up_until_ms_, cut_down_until_ms_;  // by process name
 };
 

@@ -286,6 +286,12 @@ void SimCoordinator::request_stop() {
   if (core_) drive(core_->on_stop(world_.now_ms()));
 }
 
+void SimCoordinator::run_again() {
+  stop_requested_ = false;
+  stopped_.reset();
+  crash(Crash::kProcess);
+}
+
 std::string SimCoordinator::describe() const {
   if (!core_) return "the coordinator is down";
   std::string text = fmt::format("{} steps trained, {} released, newest checkpoint {}, learner {}, {} active leases;",

@@ -34,6 +34,7 @@ class SimCoordinator {
   void crash_in_next_commit(Crash how, bool before_sync);
   void pause(int64_t for_ms);  // SIGSTOP … SIGCONT
   void request_stop();
+  void run_again();  // after it stopped, as a new process without a stop request
   bool up() const { return core_ != nullptr; }
   // The disk: every sync takes up to so long; the next sync fails; no more than the bytes that are used now fit.
   void slow_disk(int64_t max_ms) { slow_ms_ = max_ms; }

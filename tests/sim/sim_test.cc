@@ -131,6 +131,7 @@ void expect_everything_happened(const Sum& sum) {
                             "processes stopped (SIGSTOP) past their lease",
                             "processes stopped for good",
                             "coordinators stopped (SIGSTOP)",
+                            "graceful stops, and the same command again",
                             "workers wedged, heartbeats go on",
                             "reward workers that never answer",
                             "learners stuck in a collective",

@@ -44,6 +44,14 @@ void SimProcess::crash() {
   ++incarnation_;
 }
 
+void SimProcess::run_again(int64_t delay_ms) {
+  shut_down_ = false;
+  crash();
+  world_.at(delay_ms, [this] {
+    if (!up()) start();
+  });
+}
+
 void SimProcess::pause(int64_t for_ms) { paused_until_ms_ = world_.now_ms() + for_ms; }
 
 void SimProcess::send(const ClientCore::Frames& frames) {

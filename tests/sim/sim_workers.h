@@ -25,7 +25,8 @@ class SimProcess {
 
   void start();  // a new process: new epoch, nothing remembered but what is on disk
   void crash();
-  void pause(int64_t for_ms);  // SIGSTOP … SIGCONT: frames pile up, nothing is sent
+  void run_again(int64_t delay_ms);  // as a new process, whatever became of this one
+  void pause(int64_t for_ms);        // SIGSTOP … SIGCONT: frames pile up, nothing is sent
   void receive(const std::vector<std::byte>& frame);
   bool up() const { return core_.has_value(); }
   // Lives and sends heartbeats, but none of its work moves on, until it is ended.

@@ -7,7 +7,7 @@ namespace prosodia::sim {
 
 void Cluster::trouble() {
   if (world_.now_ms() >= options_.faults_until_ms) return;
-  const int64_t kind = world_.between(0, 29);
+  const int64_t kind = world_.between(0, 30);
   if (kind < 12) {
     trouble_with_processes(kind);
   } else if (kind < 20) {
@@ -91,8 +91,12 @@ void Cluster::trouble_with_coordinator(int64_t kind) {
   } else if (kind == 28) {
     world_.count("failed fsyncs");
     coordinator_.fail_next_sync();
-  } else {
+  } else if (kind == 29) {
     coordinator_.heal_disk();
+  } else {
+    world_.count("graceful stops, and the same command again");
+    reruns_ = true;
+    coordinator_.request_stop();
   }
 }
 

@@ -61,6 +61,7 @@ class FakeCluster {
   // workers once it listens, unless they run.
   Status coordinate(size_t stop_after_reports = SIZE_MAX);
   Digest final_digest() const;
+  void lose_checkpoints() { checkpoints_.clear(); }  // while no worker runs: the next learner offers version 0 alone
 
   CoordinatorOptions options;
   RecordingSink sink;

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "data/base/json.h"
-#include "data/corpus/dataset.h"
 #include "orchestrator/cli/commands/role_keys.h"
 #include "orchestrator/cli/commands/run_config.h"
 
@@ -58,17 +57,15 @@ Result<CoordinatorOptions> coordinator_options(const Options& options) {
   PROSODIA_ASSIGN(coordinator.credentials, role_credentials(options, protocol::Principal::kCoordinator));
   coordinator.tick_ms = std::clamp<int64_t>(options.integer("heartbeat_ms") / 4, 5, coordinator.tick_ms);
   coordinator.archive_steps = static_cast<uint64_t>(options.integer("archive_steps"));
-  if (const std::string& recorded = options.text("dataset_digest"); !recorded.empty()) {
-    PROSODIA_ASSIGN(const Digest found, digest_of_dataset(options.text("dataset")));
-    if (found.hex() != recorded)
-      return fail(ErrorCode::kInvalidInput,
-                  "{} has changed since the run was started (digest {}, config.ini has {}…). Next: put the original "
-                  "back, or start a new run in another --output_dir",
-                  options.text("dataset"), found.short_hex(), recorded.substr(0, 12));
-  }
+  PROSODIA_ASSIGN(const HashedDataset dataset, read_hashed_dataset(options.text("dataset")));
+  const std::string& recorded = options.text("dataset_digest");
+  if (!recorded.empty() && dataset.digest.hex() != recorded)
+    return fail(ErrorCode::kInvalidInput,
+                "{} has changed since the run was started (digest {}, config.ini has {}…). Next: put the original "
+                "back, or start a new run in another --output_dir",
+                options.text("dataset"), dataset.digest.short_hex(), recorded.substr(0, 12));
   coordinator.archive_keep_steps = static_cast<uint64_t>(options.integer("archive_keep_steps"));
-  PROSODIA_ASSIGN(const auto samples, read_dataset(options.text("dataset")));
-  for (const Sample& sample : samples) {
+  for (const Sample& sample : dataset.samples) {
     nlohmann::json row = sample.row;
     row["audios"] = sample.audios;
     row[kOriginKey] = sample.origin;

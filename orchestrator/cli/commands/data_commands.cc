@@ -1,7 +1,10 @@
-// prosodia data synth | build | inspect
+// prosodia data synth | annotate | build | inspect
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <functional>
+
+#include "data/corpus/annotate.h"
 #include "data/corpus/build.h"
 #include "data/corpus/corpus.h"
 #include "data/corpus/inspect.h"
@@ -9,6 +12,27 @@
 #include "orchestrator/cli/commands/command.h"
 
 namespace prosodia::cli {
+namespace {
+
+// "annotating 300/1200 (25 %)": redrawn on a terminal, a line a quarter in a log.
+std::function<void(int, int)> progress_line(const char* verb) {
+  const bool terminal = isatty(STDERR_FILENO);
+  return [verb, terminal, shown = -1](int done, int total) mutable {
+    const int percent = total > 0 ? 100 * done / total : 100;
+    if (percent == shown || (!terminal && percent % 25 != 0)) return;
+    shown = percent;
+    fmt::print(stderr, "{}{} {}/{} ({} %){}", terminal ? "\r" : "", verb, done, total, percent,
+               terminal && done < total ? "" : "\n");
+  };
+}
+
+CalibrationScope calibration_scope(std::string_view name) {
+  return name == "gender"   ? CalibrationScope::kGender
+         : name == "corpus" ? CalibrationScope::kCorpus
+                            : CalibrationScope::kSpeaker;
+}
+
+}  // namespace
 
 Result<int> run_data_synth(const Options& options, const CommandContext& context) {
   PROSODIA_ASSIGN(const std::string out, options.required("out"));
@@ -19,16 +43,26 @@ Result<int> run_data_synth(const Options& options, const CommandContext& context
   synth.seed = static_cast<uint64_t>(options.integer("seed"));
   synth.jobs = static_cast<int>(options.integer("jobs"));
   synth.stop_requested = [&context] { return context.stop.load(); };
-  const bool terminal = isatty(STDERR_FILENO);
-  synth.on_progress = [terminal, shown = -1](int done, int total) mutable {
-    const int percent = total > 0 ? 100 * done / total : 100;
-    if (percent == shown || (!terminal && percent % 25 != 0)) return;
-    shown = percent;
-    fmt::print(stderr, "{}synthesising {}/{} ({} %){}", terminal ? "\r" : "", done, total, percent,
-               terminal && done < total ? "" : "\n");
-  };
+  synth.on_progress = progress_line("synthesising");
   PROSODIA_ASSIGN(const SynthReport report, synthesize_corpus(synth));
   fmt::print("{}\nwrote {}. Next: prosodia data inspect --corpus {}\n", report.to_text(), out, out);
+  return 0;
+}
+
+Result<int> run_data_annotate(const Options& options, const CommandContext& context) {
+  AnnotateOptions annotate;
+  PROSODIA_ASSIGN(annotate.corpus, options.required("corpus"));
+  annotate.out = options.text("out");
+  annotate.word_times = options.text("word_times");
+  annotate.language = options.text("language");
+  annotate.calibration.scope = calibration_scope(options.text("calibration"));
+  annotate.stress.min_prominence = static_cast<float>(options.real("min_prominence"));
+  annotate.jobs = static_cast<int>(options.integer("jobs"));
+  annotate.stop_requested = [&context] { return context.stop.load(); };
+  annotate.on_progress = progress_line("annotating");
+  PROSODIA_ASSIGN(const AnnotateReport report, annotate_corpus(annotate));
+  const std::string written = (annotate.out.empty() ? annotate.corpus : annotate.out).string();
+  fmt::print("{}wrote {}. Next: prosodia data inspect --corpus {}\n", report.to_text(), written, written);
   return 0;
 }
 

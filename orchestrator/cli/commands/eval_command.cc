@@ -49,10 +49,8 @@ Result<json> identity_of(const Options& options, const std::vector<EvalSet>& set
   json identity = json::object();
   PROSODIA_ASSIGN(const Digest model, digest_of_models({options.text("model"), options.text("adapter")}));
   identity["model"] = model.hex();
-  for (const EvalSet& set : sets) {
-    PROSODIA_ASSIGN(const Digest digest, digest_of_dataset(set.path));
-    identity["dataset"].push_back({{"name", set.name}, {"digest", digest.hex()}, {"rows", set.samples.size()}});
-  }
+  for (const EvalSet& set : sets)
+    identity["dataset"].push_back({{"name", set.name}, {"digest", set.digest.hex()}, {"rows", set.samples.size()}});
   for (const char* name : {"temperature", "top_p"}) identity[name] = options.real(name);
   for (const char* name : {"top_k", "max_completion_length", "seed"}) identity[name] = options.integer(name);
   for (const char* name : {"dtype", "reasoning_scorer"}) identity[name] = options.text(name);

@@ -16,6 +16,8 @@ namespace fs = std::filesystem;
 
 constexpr const char* kPathOptions[] = {"model", "adapter", "ref_model", "output_dir", "keys"};
 
+Digest digest_of_file(std::span<const std::byte> bytes) { return DigestBuilder().add(bytes).finish(); }
+
 fs::path config_path(const Options& options) { return fs::path(options.text("output_dir")) / "config.ini"; }
 
 // "--seed 42 (the run has 7)" for each option that affects results and differs.
@@ -80,9 +82,12 @@ Status prepare_run_folder(const Options& options) {
   return write_file_atomic(files, path, std::as_bytes(std::span(text.data(), text.size())));
 }
 
-Result<Digest> digest_of_dataset(const fs::path& file) {
+Result<HashedDataset> read_hashed_dataset(const fs::path& file) {
   PROSODIA_ASSIGN(const auto bytes, posix_file_system().read_file(file));
-  return DigestBuilder().add(std::span<const std::byte>(bytes)).finish();
+  HashedDataset dataset{digest_of_file(bytes), {}};
+  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  PROSODIA_ASSIGN(dataset.samples, parse_dataset(text, file));
+  return dataset;
 }
 
 Result<Digest> digest_of_models(const Options& options) {
@@ -108,10 +113,14 @@ Result<Digest> digest_of_models(const std::vector<std::string>& dirs) {
   return all.finish();
 }
 
-Status record_input_digests(Options& options) {
-  PROSODIA_ASSIGN(const Digest dataset, digest_of_dataset(options.text("dataset")));
+Status record_input_digests(Options& options, const std::optional<Digest>& dataset) {
+  std::optional<Digest> rows = dataset;
+  if (!rows) {
+    PROSODIA_ASSIGN(const auto bytes, posix_file_system().read_file(options.text("dataset")));
+    rows = digest_of_file(bytes);
+  }
   PROSODIA_ASSIGN(const Digest models, digest_of_models(options));
-  options.set("dataset_digest", dataset.hex());
+  options.set("dataset_digest", rows->hex());
   options.set("model_digest", models.hex());
   return {};
 }

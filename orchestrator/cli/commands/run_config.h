@@ -2,7 +2,10 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
+#include <vector>
 
+#include "data/corpus/dataset.h"
 #include "orchestrator/cli/options.h"
 
 namespace prosodia::cli {
@@ -16,8 +19,9 @@ Result<Digest> digest_of_models(const Options& options);
 Result<Digest> digest_of_models(const std::vector<std::string>& dirs);
 
 // Fills in dataset_digest and model_digest, so that the roles need not read dataset and model for it, and a folder is
-// not resumed with other input. Reads the whole dataset and model_identity's part of the model; `train` calls it once.
-Status record_input_digests(Options& options);
+// not resumed with other input. Reads model_identity's part of the model, and the whole dataset when its digest is not
+// given; `train` calls it once.
+Status record_input_digests(Options& options, const std::optional<Digest>& dataset = std::nullopt);
 
 // Creates the run folder and config.ini, or compares with the one that is there: kUsage naming the options that would
 // change the result of a run that has begun. Options that do not affect results may change; the file is then rewritten.
@@ -28,7 +32,11 @@ Status prepare_run_folder(const Options& options);
 // without digests has them computed here.
 Result<Digest> run_digest_of_config(const Options& options);
 
-// BLAKE2b-256 of the file's bytes: what dataset_digest records.
-Result<Digest> digest_of_dataset(const std::filesystem::path& file);
+// The rows, and the BLAKE2b-256 of the file's bytes that dataset_digest records, of one and the same read.
+struct HashedDataset {
+  Digest digest;
+  std::vector<Sample> samples;
+};
+Result<HashedDataset> read_hashed_dataset(const std::filesystem::path& file);
 
 }  // namespace prosodia::cli

@@ -1,6 +1,7 @@
 // prosodia train: one machine under the local supervisor, or all roles inside one mpirun.
 #include <fmt/core.h>
 
+#include "data/base/digest.h"
 #include "data/corpus/dataset.h"
 #include "data/store/fs.h"
 #include "orchestrator/cli/commands/command.h"
@@ -25,22 +26,23 @@ using launch::Layout;
 using launch::ProcessSpec;
 using launch::Role;
 
-// Everything that can be wrong with the user's input is found before any process starts.
-Status probe_inputs(const Options& options) {
+// Everything that can be wrong with the user's input is found before any process starts. Returns the dataset's digest.
+Result<Digest> probe_inputs(const Options& options) {
   PROSODIA_TRY(grpo_options(options));
   PROSODIA_TRY(reward_options(options));
   PROSODIA_TRY(training_model_options(options));
   PROSODIA_ASSIGN(const fs::path base, base_model_dir(options.text("model")));
   PROSODIA_TRY(ModelConfig::load(base));
   PROSODIA_TRY(check_network_options(options));
-  PROSODIA_ASSIGN(const auto samples, read_dataset(options.text("dataset")));
-  for (const Sample& sample : samples) {
+  PROSODIA_ASSIGN(const HashedDataset dataset, read_hashed_dataset(options.text("dataset")));
+  for (const Sample& sample : dataset.samples) {
     if (sample.solution.empty()) {
       return fail(ErrorCode::kInvalidInput, "{}: no \"solution\"; train needs the right answer in every row",
                   sample.origin);
     }
   }
-  return check_audio_files(samples);
+  PROSODIA_TRY(check_audio_files(dataset.samples));
+  return dataset.digest;
 }
 
 // A second start in the folder of a running run is told so at once; the coordinator then takes the lock for itself.
@@ -81,8 +83,8 @@ ProcessSpec learner_group(const Options& options, const CommandContext& context,
 
 // Everything before the first process starts: bad input and a folder in use are refused, the folder is made.
 Status prepare_run(Options& options) {
-  PROSODIA_TRY(probe_inputs(options));
-  PROSODIA_TRY(record_input_digests(options));
+  PROSODIA_ASSIGN(const Digest dataset, probe_inputs(options));
+  PROSODIA_TRY(record_input_digests(options, dataset));
   PROSODIA_TRY(check_not_running(options));
   return prepare_run_folder(options);
 }
@@ -137,17 +139,20 @@ Result<int> run_train(const Options& given, const CommandContext& context) {
   PROSODIA_ASSIGN(Options options, resolve_run_options(given));
   PROSODIA_ASSIGN(const Layout layout, launch::parse_layout(options.text("layout")));
   if (options.flag("dry_run")) {
-    PROSODIA_TRY(probe_inputs(options));
-    PROSODIA_TRY(record_input_digests(options));
+    PROSODIA_ASSIGN(const Digest dataset, probe_inputs(options));
+    PROSODIA_TRY(record_input_digests(options, dataset));
     print_plan(options, layout);
     fmt::print("{}", options.to_ini(kTrain));
     return 0;
   }
   if (launch::under_mpi_launcher()) return run_under_mpi(options, context, layout);
+  const bool only_prepare = options.flag("prepare");
+  options.set("prepare", "false");  // not of the run: config.ini starts roles and supervisors alike
   PROSODIA_TRY(prepare_run(options));
   PROSODIA_ASSIGN(const bool complete, report_if_complete(options));
   if (complete) return 0;
   print_plan(options, layout);
+  if (only_prepare) return 0;
   return supervise(options, context, layout);
 }
 

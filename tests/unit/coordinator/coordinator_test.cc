@@ -99,6 +99,37 @@ TEST(Coordinator, RetiresTheJournalAndDropsOldArchiveSegments) {
   EXPECT_EQ(archived_before(*segments, segments->front().first_step), 8u);
 }
 
+// The journal has forgotten the first steps' records; their batches lie in the archive's HDF5 files alone. A learner
+// that has lost its checkpoints starts from version 0 and is sent these batches, bit for bit.
+TEST(Coordinator, BatchesThatTheJournalForgotComeBackFromTheArchive) {
+  TestRun straight("coordinator_straight4");
+  ASSERT_TRUE(straight.coordinate());
+  TestRun run("coordinator_folded");
+  run.options.journal_segment_bytes = 2000;
+  run.options.archive_steps = 1;
+  (void)run.coordinate(7);
+  run.stop_workers();
+  run.lose_checkpoints();
+  uint64_t folded = 0, replayed = 0;
+  run.options.on_tick = [&](const core::RunCore& core) {
+    folded = std::max(folded, core.folded_steps());
+    replayed = core.counters().steps_replayed;
+  };
+  const auto first_segment = list_segments(posix_file_system(), run.options.run_dir / "rollouts")->front().path;
+  const auto aside = run.options.run_dir / "aside.h5";
+  std::filesystem::rename(first_segment, aside);
+  const Status without = run.coordinate();  // neither here nor there: said, and nothing is made up
+  run.stop_workers();
+  ASSERT_FALSE(without);
+  EXPECT_EQ(without.error().code, ErrorCode::kCorruption) << without.error().message;
+  std::filesystem::rename(aside, first_segment);
+  const Status status = run.coordinate();
+  ASSERT_TRUE(status) << status.error().message;
+  EXPECT_GT(folded, 0u) << "the journal still had everything";
+  EXPECT_GE(replayed, folded);
+  EXPECT_EQ(run.final_digest(), straight.final_digest());
+}
+
 TEST(Coordinator, RestartedCoordinatorMeetsTheSameWorkers) {
   TestRun straight("coordinator_straight2");
   ASSERT_TRUE(straight.coordinate());

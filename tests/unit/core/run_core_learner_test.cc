@@ -120,6 +120,35 @@ TEST_F(WholeRunTest, LearnerThatRunsGoesOnAfterACoordinatorRestart) {
   EXPECT_EQ(core_->learner_state(), LearnerState::kIdle);
 }
 
+// Nobody trains a batch that it was not sent: not even one that an earlier life put together and journaled.
+TEST_F(WholeRunTest, AStepThatTheLearnerWasNotSentIsRefused) {
+  (void)first_reward();
+  std::optional<StepBatch> sent_batch;
+  for (const auto& [lease, task] : sent<TaskReward>()) {
+    deliver("w", scores_for(task), lease);
+    if (!sent<StepBatch>().empty()) sent_batch = sent<StepBatch>()[0].second;
+  }
+  ASSERT_TRUE(sent_batch);
+  boot(options_);
+  hello(Role::kLearner, "learner", 2);
+  take(core_->on_stop(now_));  // so that nothing more is sent
+  deliver("learner", WeightsReady{{{PolicyVersion(0), Digest{}}}}, 0, 2);
+  ASSERT_EQ(core_->learner_state(), LearnerState::kIdle);
+  ASSERT_TRUE(sent<StepBatch>().empty());
+  deliver("learner", done_of(*sent_batch), 0, 2);
+  EXPECT_EQ(core_->trained_steps(), 0u);
+  EXPECT_EQ(rejected(RefusalReason::kOutOfOrder), 1u);
+  EXPECT_TRUE(core_->counters().reasons.contains("batch/refused/ready/step_done"));
+}
+
+// A stop before the first step: version 0 needs no checkpoint, and one that comes all the same is not sent for ever.
+TEST_F(WholeRunTest, ACheckpointOfVersionZeroIsAcknowledged) {
+  begin();
+  deliver("learner", CheckpointCommitted{PolicyVersion(0), "x"});
+  EXPECT_EQ(sent<ResultAck>().size(), 1u);
+  EXPECT_EQ(records<CheckpointSaved>(), 0u);
+}
+
 TEST_F(WholeRunTest, StopSavesFirst) {
   begin();
   run_steps(1);

@@ -113,7 +113,7 @@ TEST(Tables, Batch) {
   using E = BatchEvent;
   walk<BatchLifecycle>({{{S::kCollecting, E::kComplete}, S::kReady},
                         {{S::kReady, E::kSend}, S::kSent},
-                        {{S::kReady, E::kStepDone}, S::kTrained},
+                        {{S::kReady, E::kRecovered}, S::kTrained},
                         {{S::kSent, E::kResend}, S::kSent},
                         {{S::kSent, E::kLearnerLost}, S::kReady},
                         {{S::kSent, E::kStepDone}, S::kTrained},
@@ -158,7 +158,6 @@ TEST(Tables, Learner) {
                           {{S::kLoading, E::kStuck}, S::kAbsent},
                           {{S::kIdle, E::kWeightsReady}, S::kIdle},
                           {{S::kIdle, E::kBatchSent}, S::kTraining},
-                          {{S::kIdle, E::kStepDone}, S::kIdle},
                           {{S::kIdle, E::kLost}, S::kAbsent},
                           {{S::kIdle, E::kStuck}, S::kAbsent},
                           {{S::kTraining, E::kWeightsReady}, S::kTraining},

@@ -33,8 +33,16 @@ TEST(Corpus, RoundTrip) {
     EXPECT_EQ(read->audio.samples, wrote.audio.samples);  // multiples of 1/32768 survive int16 exactly
     EXPECT_EQ(read->info.transcript, wrote.info.transcript);
     EXPECT_EQ(read->info.emotion, wrote.info.emotion);
+    EXPECT_EQ(read->info.source_label, wrote.info.source_label);
     EXPECT_EQ(read->info.speaker, wrote.info.speaker);
+    EXPECT_EQ(read->info.gender, wrote.info.gender);
+    EXPECT_EQ(read->info.age_group, wrote.info.age_group);
+    EXPECT_EQ(read->info.language, wrote.info.language);
+    EXPECT_EQ(read->info.source, wrote.info.source);
     EXPECT_EQ(read->info.split, wrote.info.split);
+    EXPECT_EQ(read->info.extra, wrote.info.extra);
+    EXPECT_EQ(read->info.words, wrote.info.words) << i;
+    EXPECT_EQ(read->info.words.size(), static_cast<size_t>(i % 3));
     EXPECT_EQ(read->info.controlled, wrote.info.controlled);
     EXPECT_EQ(read->info.levels, wrote.info.levels);
     EXPECT_EQ(read->info.measured.f0_mean_hz, wrote.info.measured.f0_mean_hz);
@@ -74,6 +82,72 @@ TEST(Corpus, WriterRefusesBadUtterances) {
   EXPECT_THAT(refusal([](Utterance& u) { u.audio.samples[3] = std::numeric_limits<float>::infinity(); }),
               HasSubstr("NaN or infinity"));
   EXPECT_TRUE((*writer)->append(make_utterance(1)));  // still usable
+}
+
+TEST(Corpus, WriterRefusesBadLabels) {
+  TempDir dir;
+  auto writer = CorpusWriter::create(dir / "c.h5", kSpeechRateHz, "");
+  ASSERT_TRUE(writer);
+  const auto refusal = [&](auto change) {
+    Utterance utterance = make_utterance(1, 16000);
+    change(utterance.info);
+    const auto result = (*writer)->append(utterance);
+    EXPECT_FALSE(result);
+    return result ? "" : result.error().message;
+  };
+  EXPECT_THAT(refusal([](UtteranceInfo& u) { u.split = "dev"; }),
+              HasSubstr("c.h5: utterance \"u1\": split is \"dev\"; expected one of: train, validation, test"));
+  EXPECT_THAT(refusal([](UtteranceInfo& u) { u.split = ""; }), HasSubstr("split is \"\""));
+  EXPECT_THAT(refusal([](UtteranceInfo& u) { u.gender = "F"; }), HasSubstr("one of: male, female"));
+  EXPECT_THAT(refusal([](UtteranceInfo& u) { u.age_group = "34"; }),
+              HasSubstr("age_group is \"34\"; expected one of: "));
+  EXPECT_THAT(refusal([](UtteranceInfo& u) { u.language = "en-US"; }), HasSubstr("BCP-47 primary tag"));
+  EXPECT_THAT(refusal([](UtteranceInfo& u) { u.extra = "intensity=strong"; }), HasSubstr("extra"));
+  EXPECT_THAT(refusal([](UtteranceInfo& u) { u.extra = "[1]"; }), HasSubstr("extra"));
+  EXPECT_THAT(refusal([](UtteranceInfo& u) { u.levels.speed = "high"; }),
+              HasSubstr("level of speed is \"high\"; expected one of: slow, normal, fast"));
+  EXPECT_THAT(refusal([](UtteranceInfo& u) { u.controlled.voice = "soft"; }),
+              HasSubstr("controlled voice is \"soft\""));
+  const auto words = [](std::vector<Word> value) {
+    return [value = std::move(value)](UtteranceInfo& u) { u.words = value; };
+  };
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THAT(refusal(words({{.text = "two words", .end_seconds = 0.1f}})), HasSubstr("one word, without white space"));
+  EXPECT_THAT(refusal(words({{.text = "", .end_seconds = 0.1f}})), HasSubstr("word 0 is \"\""));
+  EXPECT_THAT(refusal(words({{.text = "a", .end_seconds = 1.2f}})), HasSubstr("within the clip's 1.000 s"));
+  EXPECT_THAT(refusal(words({{.text = "a", .start_seconds = -0.1f}})), HasSubstr("ascending times"));
+  EXPECT_THAT(refusal(words({{.text = "a", .start_seconds = nan, .end_seconds = 0.1f}})), HasSubstr("ascending times"));
+  EXPECT_THAT(refusal(words({{.text = "a", .start_seconds = 0.2f, .end_seconds = 0.1f}})),
+              HasSubstr("ascending times"));
+  EXPECT_THAT(refusal(words({{.text = "a", .start_seconds = 0.2f, .end_seconds = 0.3f},
+                             {.text = "b", .start_seconds = 0.1f, .end_seconds = 0.3f}})),
+              HasSubstr("word 1 (\"b\") runs from 0.1 to 0.3 s"));
+  // What append() took may be changed, but not broken.
+  ASSERT_TRUE((*writer)->append(make_utterance(1)));
+  (*writer)->infos()[0].levels.pitch = "very high";
+  const Status finished = (*writer)->finish();
+  ASSERT_FALSE(finished);
+  EXPECT_THAT(finished.error().message, HasSubstr("c.h5: utterance \"u1\": level of pitch is \"very high\""));
+  EXPECT_FALSE(std::filesystem::exists(dir / "c.h5"));
+}
+
+TEST(Corpus, AnotherFormatVersionSaysToMakeItAgain) {
+  TempDir dir;
+  write_corpus(dir / "c.h5", 1);
+  {
+    const auto guard = hdf5::lock();
+    hid_t file = H5Fopen((dir / "c.h5").c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+    hid_t attribute = H5Aopen(file, "version", H5P_DEFAULT);
+    const uint64_t one = 1;
+    H5Awrite(attribute, H5T_NATIVE_UINT64, &one);
+    H5Aclose(attribute);
+    H5Fclose(file);
+  }
+  const auto reader = CorpusReader::open(dir / "c.h5");
+  ASSERT_FALSE(reader);
+  EXPECT_EQ(reader.error().code, ErrorCode::kInvalidInput);
+  EXPECT_THAT(reader.error().message, HasSubstr("c.h5: corpus format version 1; this program reads version 2. Make the "
+                                                "corpus again with the same `prosodia data synth` or `data import`"));
 }
 
 TEST(Corpus, LoudSamplesAreClamped) {
@@ -167,6 +241,7 @@ TEST(Corpus, NoFlippedByteIsReadAsTruth) {
       EXPECT_EQ(read->audio.samples, wrote.audio.samples) << "byte " << at;
       EXPECT_EQ(read->info.transcript, wrote.info.transcript) << "byte " << at;
       EXPECT_EQ(read->info.levels, wrote.info.levels) << "byte " << at;
+      EXPECT_EQ(read->info.words, wrote.info.words) << "byte " << at;
     }
   }
   EXPECT_GT(reported, tried / 20);
@@ -208,6 +283,8 @@ TEST(Inspect, CountsAgreementAndLeakage) {
   EXPECT_TRUE(leakage.sentences.empty());
   const std::string text = inspect_text(**reader);
   EXPECT_THAT(text, HasSubstr("9 utterances"));
+  EXPECT_THAT(text, HasSubstr("\nsource: made 9\nlanguage: en 9\nage group: (not known) 4 middle-aged 5\n"
+                              "words in time: 9 in 6 utterances, 5 of them estimated; 3 stressed\n"));
   EXPECT_THAT(text, HasSubstr("no speaker occurs in two splits"));
   EXPECT_THAT(text, HasSubstr("contempt or disgust"));
 }

@@ -38,7 +38,17 @@ inline Utterance make_utterance(int index, size_t samples = 800) {
   info.transcript = "sentence nüm­ber " + std::to_string(index % 4 + (index % 3 == 0 ? 100 : 0));
   info.emotion = index % 2 == 0 ? "happy" : "contempt or disgust";
   info.speaker = index % 3 == 0 ? "t1" : "s" + std::to_string(index % 2);
+  info.source_label = index % 2 == 0 ? "calm" : "Wut";
   info.gender = "female";
+  info.age_group = index % 2 == 0 ? "middle-aged" : "";
+  info.language = "en";
+  info.source = "made";
+  info.extra = index % 2 == 0 ? R"({"intensity":"strong"})" : "";
+  const float step = 0.01f;
+  for (int w = 0; w < index % 3; ++w) {  // none, one or two words
+    const float start = step * static_cast<float>(w);
+    info.words.push_back({w == 0 ? "nüm­ber" : "two", start, start + step, w == 1, index % 2 == 0});
+  }
   info.split = index % 3 == 0 ? "test" : "train";
   info.controlled.pitch = index % 2 == 0 ? "high" : "low";
   info.levels.pitch = index == 4 ? "normal" : info.controlled.pitch;
