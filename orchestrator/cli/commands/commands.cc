@@ -7,7 +7,9 @@ constexpr Command kCommands[] = {
     {"data synth", kDataSynth, "prosodia data synth --out C.h5 [--utterances N --seed S]",
      "speech with controlled prosody over nine emotions, by espeak-ng, into an HDF5 corpus", run_data_synth},
     {"data build", kDataBuild, "prosodia data build --corpus C.h5 --output_dir DIR",
-     "training sets (JSONL) from a corpus: prosody questions, cold start, RL prompts, evaluation", run_data_build},
+     "training sets (JSONL) from a corpus: prosody, stress and comparative questions, cold start, RL prompts, reward "
+     "model, evaluation",
+     run_data_build},
     {"data inspect", kDataInspect, "prosodia data inspect --corpus C.h5",
      "what is in a corpus: counts, prosody levels, agreement of control and measurement, leakage", run_data_inspect},
     {"init", kModelInit, "prosodia init --model DIR --dataset F.jsonl,…",
