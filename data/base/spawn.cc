@@ -25,10 +25,8 @@ struct Plan {
 
 [[noreturn]] void execute(const Plan& plan) {
   const SpawnOptions& options = plan.options;
-  if (options.end_with_parent) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != plan.parent) _exit(127);  // the parent died before prctl
-  }
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != plan.parent) _exit(127);  // the parent died before prctl
   const int stdin_fd = options.stdin_fd >= 0 ? options.stdin_fd : open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (stdin_fd >= 0) dup2(stdin_fd, STDIN_FILENO);
   if (options.stdout_fd >= 0) dup2(options.stdout_fd, STDOUT_FILENO);

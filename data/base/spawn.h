@@ -1,7 +1,8 @@
 // Starts another program as a child process.
 //
 // Called by: data/corpus/child_process (espeak-ng), orchestrator/launch (the roles of a run). Thread rule: thread-safe;
-// with `end_with_parent` the child lives as long as the *thread* that called spawn (a rule of the Linux kernel).
+// the child gets SIGKILL, which reaches stopped processes too, when the *thread* that called spawn ends (a rule of the
+// Linux kernel).
 // Failure rule: kUnavailable, naming the program, when it cannot be started or executed; no child is left then.
 #pragma once
 
@@ -21,7 +22,6 @@ struct SpawnOptions {
   int stdin_fd = -1, stdout_fd = -1, stderr_fd = -1;
   std::vector<int> inherited_fds;  // stay open in the child under their numbers; all others close on exec
   bool own_process_group = false;  // Ctrl-C on the terminal does not reach it
-  bool end_with_parent = true;     // SIGKILL, which reaches stopped processes too, when the calling thread ends
 };
 
 Result<pid_t> spawn(const SpawnOptions& options);

@@ -16,6 +16,11 @@ namespace {
 std::string noun_phrase(const ProsodyLevels& cues, Attribute attribute, PhiloxStream& stream) {
   return cue_noun_phrase(attribute, cues[attribute], stream);
 }
+// "a high pitch", "high energy": loudness is not counted.
+std::string indefinite(const ProsodyLevels& cues, Attribute attribute, PhiloxStream& stream) {
+  const std::string phrase = noun_phrase(cues, attribute, stream);
+  return attribute == Attribute::kEnergy ? phrase : with_article(phrase);
+}
 std::string clause(const ProsodyLevels& cues, Attribute attribute, PhiloxStream& stream) {
   return cue_clause(attribute, cues[attribute], stream);
 }
@@ -24,7 +29,7 @@ std::string one_cue(const ProsodyLevels& cues, Attribute a, PhiloxStream& stream
   static constexpr std::array<std::string_view, 4> kFrames = {"I hear {}.", "There is {}.", "The recording has {}.",
                                                               "One notices {}."};
   if (stream.next_below(2) == 0) return capitalized(clause(cues, a, stream)) + ".";
-  return fmt::format(fmt::runtime(pick(kFrames, stream)), with_article(noun_phrase(cues, a, stream)));
+  return fmt::format(fmt::runtime(pick(kFrames, stream)), indefinite(cues, a, stream));
 }
 
 std::string two_cues(const ProsodyLevels& cues, Attribute a, Attribute b, PhiloxStream& stream) {
@@ -37,15 +42,15 @@ std::string two_cues(const ProsodyLevels& cues, Attribute a, Attribute b, Philox
     const std::string first = clause(cues, a, stream), second = clause(cues, b, stream);
     return fmt::format(fmt::runtime(pick(kClauseFrames, stream)), capitalized(first), second);
   }
-  const std::string first = with_article(noun_phrase(cues, a, stream));
-  const std::string second = with_article(noun_phrase(cues, b, stream));
+  const std::string first = indefinite(cues, a, stream);
+  const std::string second = indefinite(cues, b, stream);
   return fmt::format(fmt::runtime(pick(kNounFrames, stream)), first, second);
 }
 
 std::string three_cues(const ProsodyLevels& cues, std::span<const Attribute> three, PhiloxStream& stream) {
   static constexpr std::array<std::string_view, 3> kFrames = {"I hear {}.", "The recording has {}.", "There is {}."};
   std::vector<std::string> phrases;
-  for (Attribute attribute : three) phrases.push_back(with_article(noun_phrase(cues, attribute, stream)));
+  for (Attribute attribute : three) phrases.push_back(indefinite(cues, attribute, stream));
   return fmt::format(fmt::runtime(pick(kFrames, stream)), english_list(phrases));
 }
 
@@ -126,25 +131,26 @@ std::string explained(const ProsodyLevels& cues, std::string_view emotion, Philo
   if (fit.size() > 3) fit.resize(3);
   const std::string noun = emotion_noun(emotion);
   if (fit.empty()) return fmt::format("All in all this comes closest to {}.", noun);
+  enum Form : uint32_t { kTypicalOf, kComesWith, kPointTo, kSuch, kForms };
+  const uint32_t form = stream.next_below(kForms);
   std::vector<std::string> phrases;
-  for (Attribute attribute : fit) phrases.push_back(noun_phrase(cues, attribute, stream));
+  for (Attribute attribute : fit) {
+    phrases.push_back(form == kComesWith ? indefinite(cues, attribute, stream)
+                      : form == kSuch    ? "such " + indefinite(cues, attribute, stream)
+                                         : "the " + noun_phrase(cues, attribute, stream));
+  }
   const bool many = phrases.size() > 1;
-  switch (stream.next_below(4)) {
-    case 0:
-      for (std::string& phrase : phrases) phrase = "the " + phrase;
-      return fmt::format("{} {} typical of {}, because {}.", capitalized(english_list(phrases)), many ? "are" : "is",
-                         noun, gloss(emotion));
-    case 1:
-      for (std::string& phrase : phrases) phrase = with_article(phrase);
-      return fmt::format("{} often comes with {}, since {}.", capitalized(noun), english_list(phrases), gloss(emotion));
-    case 2:
-      for (std::string& phrase : phrases) phrase = "the " + phrase;
-      return fmt::format("{} {} to {}: {}.", capitalized(english_list(phrases)), many ? "point" : "points", noun,
+  const std::string list = english_list(phrases);
+  switch (form) {
+    case kTypicalOf:
+      return fmt::format("{} {} typical of {}, because {}.", capitalized(list), many ? "are" : "is", noun,
                          gloss(emotion));
+    case kComesWith:
+      return fmt::format("{} often comes with {}, since {}.", capitalized(noun), list, gloss(emotion));
+    case kPointTo:
+      return fmt::format("{} {} to {}: {}.", capitalized(list), many ? "point" : "points", noun, gloss(emotion));
     default:
-      for (std::string& phrase : phrases) phrase = "such " + with_article(phrase);
-      return fmt::format("{} {} {}, because {}.", capitalized(english_list(phrases)), many ? "fit" : "fits", noun,
-                         gloss(emotion));
+      return fmt::format("{} {} {}, because {}.", capitalized(list), many ? "fit" : "fits", noun, gloss(emotion));
   }
 }
 

@@ -12,6 +12,7 @@
 #include <optional>
 #include <thread>
 
+#include "data/base/descriptor.h"
 #include "data/base/spawn.h"
 
 namespace prosodia {
@@ -19,33 +20,14 @@ namespace {
 
 constexpr size_t kKeptErrBytes = 4096;
 
-class Fd {
- public:
-  explicit Fd(int fd = -1) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Fd() { close(); }
-  void close() {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = -1;
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 struct Pipe {
-  Fd read, write;
+  Descriptor read, write;
 };
 
 Result<Pipe> make_pipe() {
   int fds[2];
   if (::pipe2(fds, O_CLOEXEC) != 0) return fail(ErrorCode::kInternal, "cannot make a pipe: {}", std::strerror(errno));
-  return Pipe{Fd(fds[0]), Fd(fds[1])};
+  return Pipe{Descriptor(fds[0]), Descriptor(fds[1])};
 }
 
 using Clock = std::chrono::steady_clock;
@@ -114,8 +96,8 @@ Result<ChildOutput> run_program(const std::vector<std::string>& arguments, const
   PROSODIA_ASSIGN(Pipe err, make_pipe());
   PROSODIA_ASSIGN(const pid_t pid,
                   spawn({.argv = arguments, .stdout_fd = out.write.get(), .stderr_fd = err.write.get()}));
-  out.write.close();  // ours; the pipes end when the child's copies close
-  err.write.close();
+  (void)out.write.close();  // ours; the pipes end when the child's copies close
+  (void)err.write.close();
   ChildOutput result;
   const auto deadline = Clock::now() + limits.time;
   Status status = collect(out, err, limits, deadline, arguments[0], result);

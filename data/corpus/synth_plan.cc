@@ -135,8 +135,8 @@ std::string to_ssml(const UtterancePlan& plan) {
   std::string ssml = fmt::format("<speak><prosody range=\"{:+}%\">", plan.pitch_range_percent);
   for (size_t i = 0; i < plan.units.size(); ++i) {
     const double percent = std::clamp(plan.unit_semitones[i] / kSemitonesPerPercent, -98.0, 98.0);
-    // espeak-ng 1.51 obeys rate and volume word by word too: here about 1.4 times as long and 5 dB louder.
-    const std::string_view emphasis = plan.stressed_unit == i ? " rate=\"65%\" volume=\"+70%\"" : "";
+    // espeak-ng 1.51 obeys rate and volume word by word too: here about 1.3 times as long and 5 dB louder.
+    const std::string_view emphasis = plan.stressed_unit == i ? " rate=\"75%\" volume=\"+70%\"" : "";
     ssml += fmt::format("<prosody pitch=\"{:+.0f}%\"{}>{}</prosody> ", percent, emphasis, plan.units[i]);
   }
   return ssml + "</prosody></speak>";

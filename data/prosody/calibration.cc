@@ -14,6 +14,7 @@ LevelThresholds thresholds(std::vector<float> values, const LevelShares& shares,
   PROSODIA_CHECK(shares.low >= 0 && shares.high >= 0 && shares.low + shares.high <= 1.0 + 1e-9, "low {} high {}",
                  shares.low, shares.high);
   LevelThresholds result;
+  result.utterances = static_cast<int>(values.size());
   if (values.size() < static_cast<size_t>(std::max(min_utterances, 3))) return result;
   std::sort(values.begin(), values.end());
   const auto count = static_cast<double>(values.size());
@@ -86,8 +87,12 @@ CalibrationTable CalibrationTable::build(std::span<const Item> items, const Cali
   std::map<std::string, std::vector<const Item*>, std::less<>> speakers, genders;
   std::vector<const Item*> all;
   for (const Item& item : items) {
-    speakers[std::string(item.speaker)].push_back(&item);
-    genders[std::string(item.gender)].push_back(&item);
+    if (options.scope == CalibrationScope::kSpeaker && !item.speaker.empty()) {
+      speakers[std::string(item.speaker)].push_back(&item);
+    }
+    if (options.scope != CalibrationScope::kCorpus && !item.gender.empty()) {
+      genders[std::string(item.gender)].push_back(&item);
+    }
     all.push_back(&item);
   }
   const auto calibrate_group = [&](const std::vector<const Item*>& group) {
@@ -101,7 +106,7 @@ CalibrationTable CalibrationTable::build(std::span<const Item> items, const Cali
   };
   CalibrationTable table;
   for (const auto& [speaker, group] : speakers) table.by_speaker_[speaker] = calibrate_group(group);
-  for (const auto& [gender, group] : genders) table.by_gender_[gender] = calibrate_group(group);
+  for (const auto& [gender, group] : genders) table.by_gender_[gender].pitch_hz = calibrate_group(group).pitch_hz;
   table.corpus_ = calibrate_group(all);
   return table;
 }

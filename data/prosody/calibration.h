@@ -1,10 +1,12 @@
-// From physical units to levels: thresholds by percentiles, per speaker where there are enough utterances of one, else
-// per gender, else over the corpus. "High" pitch is high for this speaker, not in Hz.
+// From physical units to levels: thresholds by percentiles. Pitch is compared with the same speaker where there are
+// enough utterances of one, else with the same gender, else with the corpus; energy and speed with the speaker, else
+// the corpus. "High" pitch is high for this speaker, not in Hz.
 //
 // Called by: data synth, data annotate. Thread rule: value types and pure functions. Failure rule: an attribute whose
 // measure is missing, or for which no thresholds could be set, gets the empty level.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <span>
 #include <string>
@@ -19,6 +21,7 @@ namespace prosodia {
 struct LevelThresholds {
   float low_below = 0, high_above = 0;
   bool valid = false;
+  int utterances = 0;  // measured ones that the thresholds were, or would have been, taken from
 };
 
 struct Calibration {
@@ -29,7 +32,14 @@ struct Calibration {
 struct LevelShares {
   double low = 1.0 / 3, high = 1.0 / 3;  // fractions, low + high <= 1
 };
+// The narrowest group an utterance is compared with.
+enum class CalibrationScope : uint8_t {
+  kSpeaker,  // speaker, gender (pitch only), corpus
+  kGender,   // pitch: gender, corpus; energy and speed: corpus
+  kCorpus
+};
 struct CalibrationOptions {
+  CalibrationScope scope = CalibrationScope::kSpeaker;
   LevelShares pitch, energy, speed;
   int min_utterances = 30;  // fewer measured values than this give no thresholds of their own (range >= 3)
 };
@@ -39,7 +49,7 @@ Calibration calibrate(std::span<const ProsodyMeasure* const> measures, const Cal
 
 ProsodyLevels to_levels(const ProsodyMeasure& measure, const Calibration& calibration);
 
-// One calibration a speaker, with fallbacks.
+// One calibration a group, with fallbacks. Utterances without a speaker or gender ("") belong to no such group.
 class CalibrationTable {
  public:
   struct Item {
@@ -50,11 +60,16 @@ class CalibrationTable {
     const ProsodyLevels* controlled = nullptr;
   };
   static CalibrationTable build(std::span<const Item> items, const CalibrationOptions& options);
-  // Never fails: attributes the speaker has no thresholds for come from the gender, then from the corpus.
+  // Never fails: attributes the speaker has no thresholds for come from the wider groups.
   Calibration lookup(std::string_view speaker, std::string_view gender) const;
 
+  using Groups = std::map<std::string, Calibration, std::less<>>;
+  const Groups& speakers() const { return by_speaker_; }  // empty unless the scope is kSpeaker
+  const Groups& genders() const { return by_gender_; }    // pitch only; empty for kCorpus
+  const Calibration& corpus() const { return corpus_; }
+
  private:
-  std::map<std::string, Calibration, std::less<>> by_speaker_, by_gender_;
+  Groups by_speaker_, by_gender_;
   Calibration corpus_;
 };
 

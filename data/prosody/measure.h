@@ -16,8 +16,28 @@
 
 #include "data/audio/clip.h"
 #include "data/base/status.h"
+#include "data/prosody/levels.h"
+#include "data/prosody/speech_frames.h"
 
 namespace prosodia {
+
+// Why a quantity is undetermined, or not what it seems.
+struct MeasureProblem {
+  enum Kind : uint8_t {
+    kNoSpeech,       // everything is undetermined: silence, or a steady noise
+    kTooShort,       // everything is undetermined
+    kClipped,        // energy is a lower bound; nothing is undetermined
+    kUnvoiced,       // no pitch, no intonation
+    kShortVoicing,   // no intonation
+    kNoSyllableRule  // no speed: language, digits, or no words
+  };
+  Kind kind;
+  std::string text;  // for people, with the numbers of this clip
+};
+// "no speech", "too short", … : the kind for people.
+std::string_view problem_name(MeasureProblem::Kind kind);
+// Whether a problem of this kind leaves the attribute without a level.
+bool explains(MeasureProblem::Kind kind, Attribute attribute);
 
 struct ProsodyMeasure {
   std::optional<float> f0_mean_hz;            // geometric mean over voiced frames: what the pitch level is taken from
@@ -30,15 +50,24 @@ struct ProsodyMeasure {
   std::string intonation;                     // a level of Attribute::kIntonation, empty when undetermined
   bool is_whisper = false;                    // speech with (almost) no voicing
   std::vector<float> contour_semitones;       // kContourPoints of smoothed F0 over voiced time relative to the median
-  std::vector<std::string> problems;          // "no speech found", … ; empty for a clean measurement
+  std::vector<MeasureProblem> problems;       // empty for a clean measurement
 };
 
 inline constexpr int kContourPoints = 20;
 
-// `transcript`: nullopt leaves syllables_per_second empty (no problem is noted: it is the caller's choice).
-Result<ProsodyMeasure> measure_prosody(const AudioClip& clip, std::optional<std::string_view> transcript);
+// What the measures are taken from, frame by frame (every kSpeechHopSeconds).
+struct ProsodyTracks {
+  SpeechFrames frames;
+  std::vector<float> f0_hz;  // one a frame, 0 = unvoiced; empty when there is no speech at all
+  double clipped_ratio = 0;  // samples at full scale / all samples
+};
+Result<ProsodyTracks> track_prosody(const AudioClip& clip);
 
-// Syllables of English text by vowel groups, silent final e and a list of common exceptions; >= 1 for each word.
-int count_syllables(std::string_view text);
+// `transcript`: nullopt leaves syllables_per_second empty (no problem is noted: it is the caller's choice).
+// `language`: the transcript's BCP-47 primary tag; speed is undetermined in languages without a syllable rule.
+ProsodyMeasure measure_tracks(const ProsodyTracks& tracks, std::optional<std::string_view> transcript,
+                              std::string_view language);
+Result<ProsodyMeasure> measure_prosody(const AudioClip& clip, std::optional<std::string_view> transcript,
+                                       std::string_view language = "en");
 
 }  // namespace prosodia

@@ -17,6 +17,7 @@ inline constexpr float kSilenceDbfs = -75.0f;  // quieter frames are never speec
 struct SpeechFrames {
   std::vector<bool> active;  // frame i is centred on i * kSpeechHopSeconds; true: loud enough
   std::vector<bool> speech;  // active, with closures of up to 150 ms bridged; longer gaps are pauses
+  std::vector<float> dbfs;   // RMS over 25 ms around each frame, at least kSilenceDbfs - 25
   int active_count = 0, speech_count = 0;
   float energy_dbfs = 0;  // RMS over the active frames; meaningless when there are none
 };

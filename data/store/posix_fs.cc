@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "data/base/check.h"
+#include "data/base/descriptor.h"
 #include "data/store/fs.h"
 
 namespace prosodia {
@@ -41,23 +42,6 @@ tl::unexpected<Error> read_error(const Path& path, std::string_view action, int 
       return storage_error(path, action, error_number);
   }
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  ~Descriptor() { (void)close(); }
-  int get() const { return fd_; }
-  bool valid() const { return fd_ >= 0; }
-  int close() {  // never retried: after EINTR Linux has released the descriptor
-    const int fd = std::exchange(fd_, -1);
-    return fd < 0 || ::close(fd) == 0 || errno == EINTR ? 0 : errno;
-  }
-
- private:
-  int fd_;
-};
 
 Descriptor open_descriptor(const Path& path, int flags) {
   return Descriptor(retry_eintr([&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0666); }));

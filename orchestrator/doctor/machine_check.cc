@@ -16,6 +16,7 @@
 #include <cstdlib>
 
 #include "data/corpus/child_process.h"
+#include "orchestrator/protocol/transport.h"
 
 namespace prosodia::doctor {
 namespace {
@@ -80,19 +81,12 @@ Findings gpu(bool cuda_seen) {
 }
 
 Finding ports() {
-  void* context = zmq_ctx_new();
-  void* socket = zmq_socket(context, ZMQ_ROUTER);
-  char endpoint[64] = {};
-  size_t size = sizeof endpoint;
-  const bool bound =
-      zmq_bind(socket, "tcp://127.0.0.1:*") == 0 && zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, endpoint, &size) == 0;
-  const std::string reason = zmq_strerror(zmq_errno());
-  zmq_close(socket);
-  zmq_ctx_term(context);
-  if (!bound)
-    return bad("ports", fmt::format("cannot listen on loopback: {}", reason),
-               "allow TCP on 127.0.0.1; coordinator and workers talk over it", ErrorCode::kUnavailable);
-  return ok("ports", fmt::format("can listen on loopback ({})", endpoint));
+  zmq::context_t context;
+  const auto socket = protocol::bind_router(context, "tcp://127.0.0.1:*", {});
+  if (!socket)
+    return bad("ports", socket.error().message, "allow TCP on 127.0.0.1; coordinator and workers talk over it",
+               ErrorCode::kUnavailable);
+  return ok("ports", fmt::format("can listen on loopback ({})", protocol::last_endpoint(*socket)));
 }
 
 Finding clock_state() {

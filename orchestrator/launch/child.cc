@@ -2,13 +2,13 @@
 
 #include <fcntl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 
 #include "data/base/check.h"
+#include "data/base/descriptor.h"
 #include "data/base/spawn.h"
 
 namespace prosodia::launch {
@@ -34,19 +34,18 @@ Result<Child> Child::start(const ProcessSpec& spec) {
       return fail(ErrorCode::kStorage, "{}: cannot make the folder {}: {}", spec.name, spec.scratch.string(),
                   error.message());
   }
-  int log_fd = -1;
+  Descriptor log;
   if (!spec.inherit_stdout && !spec.log.empty()) {
-    log_fd = open(spec.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    if (log_fd < 0)
+    log = Descriptor(open(spec.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+    if (!log.valid())
       return fail(ErrorCode::kStorage, "{}: cannot open the log: {}", spec.log.string(), std::strerror(errno));
   }
   const auto pid = spawn({.argv = spec.argv,
                           .environment = spec.environment,
-                          .stdout_fd = log_fd,
-                          .stderr_fd = log_fd,
+                          .stdout_fd = log.get(),
+                          .stderr_fd = log.get(),
                           .inherited_fds = spec.inherited_fds,
                           .own_process_group = true});
-  if (log_fd >= 0) close(log_fd);
   if (!pid) return wrap(pid.error(), spec.name);
   return Child(*pid);
 }

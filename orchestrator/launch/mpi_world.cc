@@ -9,6 +9,10 @@ bool under_mpi_launcher() {
   return size != nullptr && std::atoi(size) > 1;
 }
 
+bool started_by_srun() {
+  return std::getenv("SLURM_STEP_ID") != nullptr && std::getenv("OMPI_COMM_WORLD_RANK") == nullptr;
+}
+
 MpiWorld::MpiWorld() {
   int provided = 0;
   MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided);

@@ -14,6 +14,9 @@ namespace prosodia::launch {
 // True when this process was started by an mpirun (or srun with PMIx) of more than one rank.
 bool under_mpi_launcher();
 
+// True in a task of a Slurm step, unless an mpirun inside it started this process.
+bool started_by_srun();
+
 class MpiWorld {
  public:
   // MPI_Init_thread; aborts the whole job through MPI's default error handler when MPI fails.

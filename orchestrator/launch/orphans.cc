@@ -5,12 +5,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "data/base/number.h"
 
 namespace prosodia::launch {
 namespace {
@@ -22,9 +24,8 @@ pid_t parent_of(const char* pid_text) {
   if (!std::getline(file, line)) return 0;
   const size_t name_end = line.rfind(')');
   if (name_end == std::string::npos || name_end + 4 >= line.size()) return 0;
-  pid_t parent = 0;
-  std::from_chars(line.data() + name_end + 4, line.data() + line.size(), parent);
-  return parent;
+  const std::string_view rest = std::string_view(line).substr(name_end + 4);
+  return parse_integer<pid_t>(rest.substr(0, rest.find(' '))).value_or(0);
 }
 
 std::vector<pid_t> children_of(pid_t parent) {
@@ -32,10 +33,8 @@ std::vector<pid_t> children_of(pid_t parent) {
   DIR* proc = opendir("/proc");
   if (proc == nullptr) return children;
   while (const dirent* entry = readdir(proc)) {
-    pid_t pid = 0;
-    const char* end = entry->d_name + std::char_traits<char>::length(entry->d_name);
-    const auto [stop, error] = std::from_chars(entry->d_name, end, pid);
-    if (error == std::errc() && stop == end && parent_of(entry->d_name) == parent) children.push_back(pid);
+    const auto pid = parse_integer<pid_t>(entry->d_name);
+    if (pid && parent_of(entry->d_name) == parent) children.push_back(*pid);
   }
   closedir(proc);
   return children;

@@ -13,4 +13,9 @@ std::atomic<bool>& install_stop_signals();
 // supervisor, which has children to kill first and folders to remove.
 std::atomic<int>& take_over_second_signal();
 
+// From now on a first SIGINT or SIGTERM leaves the process so many seconds; then SIGALRM ends it, wherever it is. For
+// learner ranks that srun starts itself: when one of them dies, srun sends the others, who wait for it in a collective,
+// SIGTERM and nothing more until the cluster's KillWait has passed.
+void end_after_stop_signal(unsigned seconds);
+
 }  // namespace prosodia::launch

@@ -10,13 +10,37 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
-#include <utility>
 
 namespace prosodia::launch {
 namespace {
 
 constexpr const char* kVariable = "PROSODIA_SUPERVISOR_FD";
+constexpr const char* kFifoVariable = "PROSODIA_SUPERVISOR_FIFO";
 constexpr std::string_view kAlive = "alive", kReplace = "replace ";
+
+// The number in PROSODIA_SUPERVISOR_FD, or none when it leads elsewhere (the variable was passed on by somebody else): it
+// must not be written to then.
+Descriptor inherited_pipe() {
+  const char* text = std::getenv(kVariable);
+  if (text == nullptr) return Descriptor();
+  const int fd = std::atoi(text);
+  struct stat info {};
+  const int flags = fcntl(fd, F_GETFL);
+  if (fd <= STDERR_FILENO || flags < 0 || (flags & O_NONBLOCK) == 0) return Descriptor();
+  if (fstat(fd, &info) != 0 || !S_ISFIFO(info.st_mode)) return Descriptor();
+  fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return Descriptor(fd);
+}
+
+// The FIFO of PROSODIA_SUPERVISOR_FIFO, or none when nobody reads it or it is something else.
+Descriptor named_fifo() {
+  const char* path = std::getenv(kFifoVariable);
+  if (path == nullptr) return Descriptor();
+  Descriptor fifo(::open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  struct stat info {};
+  if (!fifo.valid() || fstat(fifo.get(), &info) != 0 || !S_ISFIFO(info.st_mode)) return Descriptor();
+  return fifo;
+}
 
 }  // namespace
 
@@ -24,25 +48,15 @@ Result<SupervisorLine> SupervisorLine::open() {
   int fds[2];
   if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) != 0)
     return fail(ErrorCode::kUnavailable, "cannot make a pipe: {}", std::strerror(errno));
-  return SupervisorLine(fds[0], fds[1]);
+  return SupervisorLine(Descriptor(fds[0]), Descriptor(fds[1]));
 }
 
-SupervisorLine::SupervisorLine(SupervisorLine&& other) noexcept
-    : read_fd_(std::exchange(other.read_fd_, -1)),
-      write_fd_(std::exchange(other.write_fd_, -1)),
-      partial_(std::move(other.partial_)) {}
-
-SupervisorLine::~SupervisorLine() {
-  if (read_fd_ >= 0) close(read_fd_);
-  if (write_fd_ >= 0) close(write_fd_);
-}
-
-std::string SupervisorLine::environment() const { return fmt::format("{}={}", kVariable, write_fd_); }
+std::string SupervisorLine::environment() const { return fmt::format("{}={}", kVariable, write_end_.get()); }
 
 std::vector<SupervisorLine::Report> SupervisorLine::read() {
   std::array<char, 4096> buffer;
   while (true) {
-    const ssize_t got = ::read(read_fd_, buffer.data(), buffer.size());
+    const ssize_t got = ::read(read_end_.get(), buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
     partial_.append(buffer.data(), static_cast<size_t>(got));
@@ -65,17 +79,8 @@ std::vector<SupervisorLine::Report> SupervisorLine::read() {
   return reports;
 }
 
-SupervisorReporter::SupervisorReporter() {
-  const char* text = std::getenv(kVariable);
-  if (text == nullptr) return;
-  const int fd = std::atoi(text);
-  // A number that leads elsewhere (the variable was passed on by somebody else) must not be written to.
-  struct stat info {};
-  const int flags = fcntl(fd, F_GETFL);
-  if (fd <= STDERR_FILENO || flags < 0 || (flags & O_NONBLOCK) == 0) return;
-  if (fstat(fd, &info) != 0 || !S_ISFIFO(info.st_mode)) return;
-  fcntl(fd, F_SETFD, FD_CLOEXEC);
-  fd_ = fd;
+SupervisorReporter::SupervisorReporter() : write_end_(named_fifo()) {
+  if (!write_end_.valid()) write_end_ = inherited_pipe();
 }
 
 void SupervisorReporter::alive() const { write_line(std::string(kAlive)); }
@@ -85,12 +90,12 @@ void SupervisorReporter::replace(std::string_view name, std::string_view reason)
 }
 
 void SupervisorReporter::write_line(std::string line) const {
-  if (fd_ < 0) return;
+  if (!write_end_.valid()) return;
   for (char& c : line)
     if (c == '\n') c = ' ';
   line.resize(std::min(line.size(), size_t{PIPE_BUF - 1}));
   line += '\n';
-  (void)!::write(fd_, line.data(), line.size());
+  (void)!::write(write_end_.get(), line.data(), line.size());
 }
 
 }  // namespace prosodia::launch

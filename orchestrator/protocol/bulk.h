@@ -17,12 +17,16 @@
 #include "data/base/digest.h"
 #include "data/base/ids.h"
 #include "data/base/status.h"
+#include "orchestrator/protocol/frame.h"
 #include "orchestrator/protocol/keys.h"
 
 namespace prosodia::protocol {
 
 inline constexpr uint32_t kMaxChunkBytes = uint32_t{8} << 20;
 inline constexpr size_t kMaxBulkFrameBytes = size_t{64} << 10;  // requests, chunk headers; raw bytes are their own part
+
+// Of every frame on this channel: it has neither leases nor acknowledgements.
+inline FrameHeader bulk_header() { return {.seq = 1}; }
 
 // One version's bytes. Immutable once served. `bytes` may point into memory that `owner` keeps alive (an mmap, a
 // tensor).
@@ -49,7 +53,6 @@ class BulkServer {
 
   const std::string& endpoint() const;  // what workers connect to, the port filled in
   uint64_t bytes_sent() const;
-  uint64_t refused() const;  // handshakes and frames; within half a second
 
  private:
   struct Impl;

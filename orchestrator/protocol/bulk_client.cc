@@ -12,17 +12,12 @@ namespace {
 constexpr std::chrono::milliseconds kPoll{20};
 constexpr int64_t kNextKeyMs = 2000;  // without an answer, the next of the learner's public keys is tried
 
-FrameHeader bulk_header() {
-  FrameHeader header;
-  header.seq = 1;
-  return header;
-}
-
 }  // namespace
 
 struct BulkClient::Impl {
   Status dial();
-  Status receive(BulkDownload& download, const BulkDownload::Allocate& allocate, PolicyVersion version, int64_t* last_chunk_ms);
+  Status receive(BulkDownload& download, const BulkDownload::Allocate& allocate, PolicyVersion version,
+                 int64_t* last_chunk_ms);
 
   BulkClientOptions options;
   zmq::context_t context{1};

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <atomic>
-#include <mutex>
 #include <thread>
 
 #include "data/base/crc32c.h"
@@ -15,12 +14,6 @@ constexpr int64_t kTendMs = 500;
 // Chunks that wait for one peer. Each keeps its snapshot in memory, so a peer that asks and does not read must not
 // collect many; a client's window is smaller.
 constexpr int kMaxQueuedParts = 64;
-
-FrameHeader bulk_header() {
-  FrameHeader header;
-  header.seq = 1;
-  return header;
-}
 
 // A message part that points into the snapshot and keeps it alive until ZeroMQ has sent it.
 zmq::message_t share_bytes(const std::shared_ptr<const Snapshot>& snapshot, std::span<const std::byte> bytes) {
@@ -52,7 +45,7 @@ struct BulkServer::Impl {
   std::string endpoint;
   Wakeup wakeup;
   std::atomic<bool> stopping = false;
-  std::atomic<uint64_t> bytes_sent = 0, refused = 0;
+  std::atomic<uint64_t> bytes_sent = 0;
   std::thread thread;
 };
 
@@ -66,7 +59,6 @@ void BulkServer::Impl::loop() {
       if (!answer(*request)) listener->report_bad(*request, now_ms);
     }
     listener->tend();
-    refused = listener->stats().total();
   }
   listener.reset();
 }
@@ -145,6 +137,5 @@ BulkServer::~BulkServer() {
 
 const std::string& BulkServer::endpoint() const { return impl_->endpoint; }
 uint64_t BulkServer::bytes_sent() const { return impl_->bytes_sent; }
-uint64_t BulkServer::refused() const { return impl_->refused; }
 
 }  // namespace prosodia::protocol

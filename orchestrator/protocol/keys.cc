@@ -11,6 +11,7 @@
 #include <zmq.hpp>
 
 #include "data/base/check.h"
+#include "data/base/descriptor.h"
 
 namespace prosodia::protocol {
 namespace {
@@ -25,20 +26,6 @@ constexpr mode_t kSecretMode = 0600, kPublicMode = 0644, kFolderMode = 0700;
 fs::path key_file(const fs::path& dir, Principal principal) { return dir / fmt::format("{}.key", name(principal)); }
 fs::path allow_list_file(const fs::path& dir) { return dir / "allow_list"; }
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 tl::unexpected<Error> unreadable(const fs::path& path, int error) {
   return fail(ErrorCode::kInvalidInput, "{}: {}. Next: prosodia keygen --output_dir {}", path.string(),
               std::strerror(error), path.parent_path().string());
@@ -50,7 +37,7 @@ enum class Secrecy { kPublic, kSecret };
 Result<std::string> read_small_file(const fs::path& path, size_t max_bytes, Secrecy secrecy) {
   const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat info {};
-  if (fd.get() < 0 || ::fstat(fd.get(), &info) < 0) return unreadable(path, errno);
+  if (!fd.valid() || ::fstat(fd.get(), &info) < 0) return unreadable(path, errno);
   if (!S_ISREG(info.st_mode)) return fail(ErrorCode::kInvalidInput, "{}: not a regular file", path.string());
   if (secrecy == Secrecy::kSecret && (info.st_mode & 077) != 0) {
     return fail(ErrorCode::kInvalidInput,
@@ -84,7 +71,7 @@ Status write_file(const fs::path& path, std::string_view text, mode_t mode) {
   (void)::unlink(temporary.c_str());
   {
     const Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
-    if (fd.get() < 0) return storage_failure(temporary, "create it");
+    if (!fd.valid()) return storage_failure(temporary, "create it");
     if (::fchmod(fd.get(), mode) < 0) return storage_failure(temporary, "set its mode");
     while (!text.empty()) {
       const ssize_t written = ::write(fd.get(), text.data(), text.size());
@@ -96,7 +83,7 @@ Status write_file(const fs::path& path, std::string_view text, mode_t mode) {
   }
   if (::rename(temporary.c_str(), path.c_str()) < 0) return storage_failure(path, "rename it into place");
   const Descriptor folder(::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.get() < 0 || ::fsync(folder.get()) < 0) return storage_failure(path.parent_path(), "sync the folder");
+  if (!folder.valid() || ::fsync(folder.get()) < 0) return storage_failure(path.parent_path(), "sync the folder");
   return {};
 }
 
@@ -155,17 +142,8 @@ Status write_key_file(const fs::path& dir, Principal principal, const KeyPair& p
 }  // namespace
 
 std::string_view name(Principal principal) {
-  switch (principal) {
-    case Principal::kCoordinator:
-      return "coordinator";
-    case Principal::kLearner:
-      return "learner";
-    case Principal::kRollout:
-      return "rollout";
-    case Principal::kReward:
-      return "reward";
-  }
-  return "unknown";
+  const auto role = role_of(principal);
+  return role ? name(*role) : "coordinator";
 }
 
 std::optional<Principal> principal_named(std::string_view text) {
@@ -174,15 +152,10 @@ std::optional<Principal> principal_named(std::string_view text) {
 }
 
 Principal principal_of(Role role) {
-  switch (role) {
-    case Role::kRollout:
-      return Principal::kRollout;
-    case Role::kReward:
-      return Principal::kReward;
-    case Role::kLearner:
-      break;
-  }
-  return Principal::kLearner;
+  const auto* found =
+      std::ranges::find_if(kPrincipals, [&](Principal principal) { return role_of(principal) == role; });
+  PROSODIA_CHECK(found != std::end(kPrincipals), "role {}", name(role));
+  return *found;
 }
 
 std::optional<Role> role_of(Principal principal) {

@@ -33,9 +33,6 @@ struct ListenerStats {
   uint64_t throttled = 0;     // frames dropped unread, over their peer's rate
   uint64_t bad_frames = 0;    // reported by report_bad, or of the wrong number of parts
   uint64_t cut = 0;           // connections closed for it
-  uint64_t total() const {    // of everything unusual
-    return connections.over_limit + connections.handshakes_failed + refused_keys + throttled + bad_frames + cut;
-  }
 };
 
 class Listener {

@@ -83,9 +83,6 @@ void SocketEvents::on_event(uint16_t event, int32_t value) {
       ++counts_.keys_refused;
       break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
-      ++counts_.handshakes_failed;
-      ++counts_.protocol_failures;
-      break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
       ++counts_.handshakes_failed;
       break;

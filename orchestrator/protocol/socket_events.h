@@ -14,9 +14,8 @@ namespace prosodia::protocol {
 struct ConnectionCounts {
   size_t open = 0;                 // accepted and not yet closed
   uint64_t over_limit = 0;         // closed because too many were open
-  uint64_t handshakes_failed = 0;  // for any reason below
+  uint64_t handshakes_failed = 0;  // a key refused; or one side speaks CURVE and the other does not; or noise
   uint64_t keys_refused = 0;       // client: the server's allow-list does not have our key for this endpoint
-  uint64_t protocol_failures = 0;  // one side speaks CURVE and the other does not, or wrong server key, or noise
 };
 
 class SocketEvents {
@@ -29,7 +28,6 @@ class SocketEvents {
   // The port that the socket listens on, known after bind: connections beyond the limit are only closed on it.
   void set_listening_port(uint16_t port) { port_ = port; }
   void drain();
-  void* handle() { return events_.handle(); }
   const ConnectionCounts& counts() const { return counts_; }
 
  private:

@@ -300,7 +300,6 @@ WorkerClient::Stats WorkerClient::stats() const {
   const std::lock_guard lock(impl_->mutex);
   Stats stats = impl_->core.stats();
   stats.unacked = impl_->core.unacked();
-  stats.dials = impl_->dials;
   return stats;
 }
 

@@ -95,7 +95,6 @@ class WorkerClient {
 
   struct Stats {
     uint64_t acked = 0, refused = 0, resent = 0, reconnects = 0, dropped_tasks = 0, bad_frames = 0, cancelled = 0;
-    uint64_t dials = 0;  // connections made because of silence, and the first
     size_t unacked = 0;
   };
   Stats stats() const;

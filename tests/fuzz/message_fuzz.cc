@@ -1,9 +1,9 @@
-// Payloads: the first byte names the message. What is accepted must come out of the encoder unchanged.
+// Payloads: the first byte names the message, in the order of for_each_message (which make_corpus.cc writes seeds in).
+// What is accepted must come out of the encoder unchanged.
 #include <algorithm>
-#include <tuple>
 
-#include "orchestrator/protocol/messages.h"
 #include "tests/fuzz/support.h"
+#include "tests/unit/protocol/samples.h"
 
 namespace prosodia::fuzz {
 
@@ -19,21 +19,22 @@ void decode_and_encode(Input payload) {
   PROSODIA_CHECK(std::ranges::equal(again, payload), "a message that is accepted must be the one that is written");
 }
 
-template <class... M>
-void decode_nth(size_t index, Input payload) {
-  size_t at = 0;
-  ((at++ == index ? decode_and_encode<M>(payload) : void()), ...);
+using Kind = void (*)(Input payload);
+
+std::vector<Kind> all_kinds() {
+  std::vector<Kind> kinds;
+  testing::for_each_message(
+      [&](const auto& sample) { kinds.push_back(decode_and_encode<std::decay_t<decltype(sample)>>); });
+  return kinds;
 }
 
 }  // namespace
 
 void fuzz_message(Input input) {
   if (input.empty()) return;
-  // In the order of MessageType; make_corpus.cc counts on it.
-  decode_nth<Hello, Heartbeat, RolloutResult, RewardResult, TaskFailed, WeightsReady, StepDone, CheckpointCommitted,
-             Goodbye, Welcome, Reject, HelloRequest, Ping, TaskRollout, TaskReward, BatchGroup, StepBatch,
-             CheckpointRequest, ResultAck, Refused, Shutdown, GetWeights, WeightsChunk, WeightsMissing>(
-      std::to_integer<size_t>(input[0]), input.subspan(1));
+  static const std::vector<Kind> kinds = all_kinds();
+  const auto kind = std::to_integer<size_t>(input[0]);
+  if (kind < kinds.size()) kinds[kind](input.subspan(1));
 }
 
 }  // namespace prosodia::fuzz

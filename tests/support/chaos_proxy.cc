@@ -1,39 +1,21 @@
 #include "tests/support/chaos_proxy.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "data/base/check.h"
+#include "orchestrator/protocol/socket_events.h"
+#include "tests/support/loopback.h"
 
 namespace prosodia::testing_support {
 namespace {
 
 constexpr int kTickMs = 2;
-
-int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
-sockaddr_in loopback(uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
-
-uint16_t port_in(const std::string& endpoint) {
-  return static_cast<uint16_t>(std::stoi(endpoint.substr(endpoint.rfind(':') + 1)));
-}
 
 void make_quick(int fd) {
   ::fcntl(fd, F_SETFL, O_NONBLOCK);
@@ -44,15 +26,15 @@ void make_quick(int fd) {
 }  // namespace
 
 std::string ChaosProxy::start(const std::string& target, uint16_t listen_port) {
-  target_port_ = port_in(target);
-  listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  target_port_ = protocol::port_of(target);
+  listener_ = Descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const int on = 1;
-  ::setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  sockaddr_in address = loopback(listen_port);
+  ::setsockopt(listener_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  sockaddr_in address = loopback_address(listen_port);
   socklen_t size = sizeof(address);
-  PROSODIA_CHECK(::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) == 0 && ::listen(listener_, 128) == 0 &&
-                     ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) == 0 &&
-                     ::pipe2(wakeup_, O_CLOEXEC | O_NONBLOCK) == 0,
+  PROSODIA_CHECK(::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), size) == 0 &&
+                     ::listen(listener_.get(), 128) == 0 &&
+                     ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0,
                  "the proxy cannot listen: errno {}", errno);
   thread_ = std::thread([this] { loop(); });
   return fmt::format("tcp://127.0.0.1:{}", ntohs(address.sin_port));
@@ -60,31 +42,25 @@ std::string ChaosProxy::start(const std::string& target, uint16_t listen_port) {
 
 ChaosProxy::~ChaosProxy() {
   stopping_ = true;
-  if (thread_.joinable()) {
-    (void)!::write(wakeup_[1], "x", 1);
-    thread_.join();
-  }
-  for (Connection& connection : connections_) close(connection);
-  for (const int fd : {listener_, wakeup_[0], wakeup_[1]}) {
-    if (fd >= 0) ::close(fd);
-  }
+  wakeup_.signal();
+  if (thread_.joinable()) thread_.join();
 }
 
 void ChaosProxy::retarget(const std::string& target) {
   const std::lock_guard lock(mutex_);
-  target_port_ = port_in(target);
+  target_port_ = protocol::port_of(target);
 }
 
 void ChaosProxy::set(const NetworkFaults& faults) {
   const std::lock_guard lock(mutex_);
   faults_ = faults;
-  (void)!::write(wakeup_[1], "x", 1);
+  wakeup_.signal();
 }
 
 void ChaosProxy::cut_all() {
   const std::lock_guard lock(mutex_);
   cut_all_ = true;
-  (void)!::write(wakeup_[1], "x", 1);
+  wakeup_.signal();
 }
 
 void ChaosProxy::loop() {
@@ -96,8 +72,8 @@ void ChaosProxy::loop() {
       faults = faults_;
       cut = std::exchange(cut_all_, false);
     }
-    const int64_t now = now_ms();
-    std::vector<pollfd> polled = {{listener_, POLLIN, 0}, {wakeup_[0], POLLIN, 0}};
+    const int64_t now = protocol::steady_now_ms();
+    std::vector<pollfd> polled = {{listener_.get(), POLLIN, 0}, {wakeup_.fd(), POLLIN, 0}};
     bool waiting = false;
     for (Connection& connection : connections_) {
       connection.dead = connection.dead || cut;
@@ -109,49 +85,37 @@ void ChaosProxy::loop() {
         polled.push_back({full || direction->ended ? -1 : direction->from, POLLIN, 0});
       }
     }
-    std::erase_if(connections_, [this](Connection& connection) {
-      if (connection.dead) close(connection);
-      return connection.dead;
-    });
+    std::erase_if(connections_, [](const Connection& connection) { return connection.dead; });
     if (polled.size() != 2 + 2 * connections_.size()) continue;  // some went: poll the others
     ::poll(polled.data(), polled.size(), waiting ? kTickMs : 50);
-    char drained[64];
-    while (::read(wakeup_[0], drained, sizeof(drained)) > 0) {
-    }
+    wakeup_.drain();
     size_t at = 2;
     for (Connection& connection : connections_) {
-      if (polled[at++].revents != 0) read_some(connection, connection.up, 0, faults, now_ms());
-      if (polled[at++].revents != 0) read_some(connection, connection.down, 1, faults, now_ms());
+      if (polled[at++].revents != 0) read_some(connection, connection.up, 0, faults, protocol::steady_now_ms());
+      if (polled[at++].revents != 0) read_some(connection, connection.down, 1, faults, protocol::steady_now_ms());
     }
     if (polled[0].revents & POLLIN) accept_one(faults);
   }
 }
 
 void ChaosProxy::accept_one(const NetworkFaults& faults) {
-  const int client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-  if (client < 0) return;
   Connection connection;
+  connection.client = Descriptor(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  if (!connection.client.valid()) return;
   connection.number = next_number_++;
   connection.swallow = faults.half_open;
-  connection.up.from = client;
-  connection.down.to = client;
-  make_quick(client);
+  connection.up.from = connection.down.to = connection.client.get();
+  make_quick(connection.client.get());
   if (!connection.swallow) {
     uint16_t port = 0;
     {
       const std::lock_guard lock(mutex_);
       port = target_port_;
     }
-    const int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const sockaddr_in address = loopback(port);
-    if (::connect(server, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-      ::close(server);
-      ::close(client);
-      return;
-    }
-    make_quick(server);
-    connection.up.to = server;
-    connection.down.from = server;
+    connection.server = connect_loopback(port);
+    if (!connection.server.valid()) return;
+    make_quick(connection.server.get());
+    connection.up.to = connection.down.from = connection.server.get();
   }
   ++stats_.connections;
   connections_.push_back(std::move(connection));
@@ -237,13 +201,6 @@ void ChaosProxy::write_some(Connection& connection, Direction& direction, int64_
     direction.queue.pop_front();
   }
   if (direction.ended && direction.queue.empty()) connection.dead = true;
-}
-
-void ChaosProxy::close(Connection& connection) {
-  for (int* fd : {&connection.up.from, &connection.up.to}) {
-    if (*fd >= 0) ::close(*fd);
-    *fd = -1;
-  }
 }
 
 }  // namespace prosodia::testing_support

@@ -29,7 +29,9 @@
 #include <thread>
 #include <vector>
 
+#include "data/base/descriptor.h"
 #include "data/base/philox.h"
+#include "orchestrator/protocol/transport.h"
 
 namespace prosodia::testing_support {
 
@@ -69,7 +71,7 @@ class ChaosProxy {
     std::vector<char> bytes;
   };
   struct Direction {
-    int from = -1, to = -1;
+    int from = -1, to = -1;     // the connection's descriptors
     bool ended = false;         // the sender closed its side
     uint64_t segment = 0;       // index of the next byte's segment
     size_t in_segment = 0;      // bytes of it seen
@@ -80,6 +82,7 @@ class ChaosProxy {
   };
   struct Connection {
     uint64_t number = 0;
+    Descriptor client, server;
     Direction up, down;
     bool dead = false, swallow = false;
   };
@@ -91,12 +94,11 @@ class ChaosProxy {
   bool take(Connection& connection, Direction& direction, uint64_t which, const NetworkFaults& faults, int64_t now_ms,
             const char* bytes, size_t size);
   void write_some(Connection& connection, Direction& direction, int64_t now_ms);
-  void close(Connection& connection);
 
   const uint64_t seed_;
   const size_t segment_bytes_;
-  int listener_ = -1;
-  int wakeup_[2] = {-1, -1};
+  Descriptor listener_;
+  protocol::Wakeup wakeup_;
   std::mutex mutex_;  // faults_, target_, cut_all_
   NetworkFaults faults_;
   uint16_t target_port_ = 0;

@@ -48,17 +48,9 @@ class CpuBackend : public DecodeBackend {
         q_width_(config_.num_attention_heads * config_.head_dim),
         kv_width_(config_.num_key_value_heads * config_.head_dim),
         own_capacity_(ops::KvLayout::round_capacity(params.max_completion_length)),
-        slots_(options.max_rows),
-        views_(options.max_rows),
-        positions_(options.max_rows) {
-    scratch_.x.reserve(options.max_rows * config_.hidden_size);
-    scratch_.normed.reserve(options.max_rows * config_.hidden_size);
-    scratch_.qkv.reserve(options.max_rows * qkv_width());
-    scratch_.mixed.reserve(options.max_rows * q_width_);
-    scratch_.projected.reserve(options.max_rows * config_.hidden_size);
-    scratch_.gate_up.reserve(options.max_rows * 2 * config_.intermediate_size);
-    scratch_.activated.reserve(options.max_rows * config_.intermediate_size);
+        slots_(options.max_rows) {
     weights_changed();
+    make_scratch(options.max_rows);
   }
 
   void prefill(std::span<const PrefillItem> items) override {
@@ -68,22 +60,36 @@ class CpuBackend : public DecodeBackend {
     }
     run_prefill(model_, items, max_prefill_tokens_,
                 [&](size_t item, int layer, const at::Tensor& k_TGD, const at::Tensor& v_TGD) {
-                  Slab& slab = prefixes_[items[item].prefix];
-                  const at::Tensor k = k_TGD.to(at::kFloat), v = v_TGD.to(at::kFloat);
-                  ops::kv_store(layout_, layer_data(slab, layer), slab.capacity, 0, k.size(0), k.data_ptr<float>(),
-                                kv_width_, v.data_ptr<float>(), kv_width_);
+                  store(prefixes_[items[item].prefix], layer, k_TGD, v_TGD);
                 });
   }
 
   void start_row(int slot, int /*prefix*/) override { reserve(slots_[slot], own_capacity_); }
+
+  void prefill_shared(const SharedPrefill& item) override {
+    if (prefixes_.size() <= static_cast<size_t>(item.prefix)) prefixes_.resize(item.prefix + 1);
+    std::vector<Slab*> slabs = {&prefixes_[item.prefix]};
+    reserve(*slabs[0], static_cast<int64_t>(item.prefix_ids.size()));
+    for (const SharedPrefill::Suffix& suffix : item.suffixes) {
+      slabs.push_back(&slots_[suffix.slot]);
+      reserve(*slabs.back(), static_cast<int64_t>(suffix.token_ids.size()) + own_capacity_);
+    }
+    run_prefill_shared(model_, item, [&](size_t i, int layer, const at::Tensor& k_TGD, const at::Tensor& v_TGD) {
+      store(*slabs[i], layer, k_TGD, v_TGD);
+    });
+  }
   // The slab keeps its memory for the next group that gets this handle.
   void release_prefix(int /*prefix*/) override {}
 
-  void decode(std::span<const DecodeRow> rows, float* logits_RV) override {
+  void decode(std::span<const DecodeRow> rows, int64_t tokens_per_slot, float* logits_SV) override {
     const auto count = static_cast<int64_t>(rows.size());
-    // Rows do not influence each other, so any split over threads gives the same bits.
-    at::parallel_for(0, count, /*grain_size=*/16, [&](int64_t begin, int64_t end) {
-      decode_block(rows, begin, end, logits_RV + begin * config_.vocab_size);
+    PROSODIA_CHECK(tokens_per_slot > 0 && count % tokens_per_slot == 0, "{} rows of {} a slot", count, tokens_per_slot);
+    make_scratch(count);
+    // Slots do not influence each other, so any split over threads gives the same bits.
+    const int64_t grain = std::max<int64_t>(1, 16 / tokens_per_slot);
+    at::parallel_for(0, count / tokens_per_slot, grain, [&](int64_t begin, int64_t end) {
+      decode_block(rows, begin * tokens_per_slot, end * tokens_per_slot, tokens_per_slot,
+                   logits_SV + begin * config_.vocab_size);
     });
   }
 
@@ -118,10 +124,26 @@ class CpuBackend : public DecodeBackend {
       pack(to.gate_up_adapter, {{&from.gate_lora, inner}, {&from.up_lora, inner}});
       pack(to.down_adapter, {{&from.down_lora, hidden}});
     }
-    scratch_.adapter.reserve(slots_.size() * adapter_floats_);
+    scratch_rows_ = 0;  // it follows the widest adapter
   }
 
  private:
+  // For `rows` in one step; allocates only when there are more than ever before.
+  void make_scratch(int64_t rows) {
+    if (rows <= scratch_rows_) return;
+    scratch_rows_ = rows;
+    scratch_.x.reserve(rows * config_.hidden_size);
+    scratch_.normed.reserve(rows * config_.hidden_size);
+    scratch_.qkv.reserve(rows * qkv_width());
+    scratch_.mixed.reserve(rows * q_width_);
+    scratch_.projected.reserve(rows * config_.hidden_size);
+    scratch_.gate_up.reserve(rows * 2 * config_.intermediate_size);
+    scratch_.activated.reserve(rows * config_.intermediate_size);
+    scratch_.adapter.reserve(rows * adapter_floats_);
+    views_.resize(rows);
+    positions_.resize(rows);
+  }
+
   int64_t qkv_width() const { return q_width_ + 2 * kv_width_; }
 
   using Parts = std::vector<std::pair<at::Tensor, at::Tensor>>;
@@ -147,9 +169,10 @@ class CpuBackend : public DecodeBackend {
   void settle(float* x, int64_t count) const {
     if (bf16_) ops::round_bf16_rows(x, count, x);
   }
-  void rms_norm(const float* x, int64_t count, const at::Tensor& weight, float* y) const {
+  // Of every `step`-th row.
+  void rms_norm(const float* x, int64_t count, const at::Tensor& weight, float* y, int64_t step = 1) const {
     const auto kernel = bf16_ ? ops::rms_norm_rows_bf16 : ops::rms_norm_rows;
-    kernel(x, config_.hidden_size, count, config_.hidden_size, weight.const_data_ptr<float>(),
+    kernel(x, step * config_.hidden_size, count, config_.hidden_size, weight.const_data_ptr<float>(),
            static_cast<float>(config_.rms_norm_eps), y, config_.hidden_size);
   }
   void embed_token(int32_t token, float* x) const {
@@ -189,7 +212,15 @@ class CpuBackend : public DecodeBackend {
     return slab.buffer.data() + layout_.floats(slab.capacity) * layer;
   }
 
-  void decode_block(std::span<const DecodeRow> rows, int64_t begin, int64_t end, float* logits) {
+  // The first positions of a slab.
+  void store(Slab& slab, int layer, const at::Tensor& k_TGD, const at::Tensor& v_TGD) const {
+    const at::Tensor k = k_TGD.to(at::kFloat), v = v_TGD.to(at::kFloat);
+    ops::kv_store(layout_, layer_data(slab, layer), slab.capacity, 0, k.size(0), k.data_ptr<float>(), kv_width_,
+                  v.data_ptr<float>(), kv_width_);
+  }
+
+  void decode_block(std::span<const DecodeRow> rows, int64_t begin, int64_t end, int64_t tokens_per_slot,
+                    float* logits) {
     const int64_t count = end - begin, hidden = config_.hidden_size;
     float* x = scratch_.x.data() + begin * hidden;
     for (int64_t r = 0; r < count; ++r) {
@@ -199,8 +230,9 @@ class CpuBackend : public DecodeBackend {
     }
     for (int layer = 0; layer < config_.num_hidden_layers; ++layer) run_layer(rows, begin, count, layer, x);
     float* normed = scratch_.normed.data() + begin * hidden;
-    rms_norm(x, count, final_norm_, normed);
-    head_.forward(normed, count, logits);
+    const int64_t slots = count / tokens_per_slot;
+    rms_norm(x + (tokens_per_slot - 1) * hidden, slots, final_norm_, normed, tokens_per_slot);
+    head_.forward(normed, slots, logits);
   }
 
   void run_layer(std::span<const DecodeRow> rows, int64_t begin, int64_t count, int layer, float* x) {
@@ -231,7 +263,8 @@ class CpuBackend : public DecodeBackend {
     settle(x, count);
   }
 
-  // Rotates q and k in place, appends k and v to each row's slab, and attends over prefix and own positions.
+  // Rotates q and k in place, appends k and v to each row's slab, and attends over prefix and own positions. Rows of
+  // one slot are stored before any attends, and each sees only what stands before it.
   void attend(std::span<const DecodeRow> rows, int64_t begin, int64_t count, int layer, float* qkv) {
     const int64_t width = qkv_width(), head_dim = config_.head_dim;
     const float *cos = model_.rope_table().cos_data(), *sin = model_.rope_table().sin_data();
@@ -264,8 +297,9 @@ class CpuBackend : public DecodeBackend {
   const int64_t q_width_, kv_width_, own_capacity_;
   std::vector<PackedLayer> layers_;
   ops::PackedLinear head_;
-  at::Tensor final_norm_;  // float32
+  at::Tensor final_norm_;       // float32
   int64_t adapter_floats_ = 0;  // scratch of one row
+  int64_t scratch_rows_ = 0;
   std::vector<Slab> prefixes_, slots_;
   std::vector<ops::KvView> views_;
   std::vector<int64_t> positions_;

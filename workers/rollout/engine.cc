@@ -31,13 +31,6 @@ struct Row {
   int slot = 0;
 };
 
-std::unique_ptr<DecodeBackend> make_backend(const Model& model, const SamplingParams& params,
-                                            const EngineOptions& options) {
-  const bool known = model.dtype() == at::kFloat || model.dtype() == at::kBFloat16;
-  const bool raw = model.device().is_cpu() && known && options.backend == EngineBackend::kAuto;
-  return raw ? make_cpu_backend(model, params, options) : make_tensor_backend(model, params, options);
-}
-
 // Handles 0, 1, 2, …: the lowest free one is given out again.
 class HandlePool {
  public:
@@ -161,7 +154,7 @@ void Engine::Impl::decode() {
     decode_rows.push_back({row.slot, row.group->prefix, row.group->prompt_length(),
                            static_cast<int64_t>(completion.token_ids.size()) - 1, completion.token_ids.back()});
   }
-  backend->decode(decode_rows, logits_RV.data());
+  backend->decode(decode_rows, /*tokens_per_slot=*/1, logits_RV.data());
   ++decode_steps;
   size_t kept = 0;
   for (size_t r = 0; r < rows.size(); ++r) {
@@ -191,6 +184,13 @@ std::vector<GenerationResult> Engine::Impl::collect() {
   }
   std::erase_if(groups, [](const auto& group) { return group->finished == group->request.num_generations; });
   return results;
+}
+
+std::unique_ptr<DecodeBackend> make_backend(const Model& model, const SamplingParams& params,
+                                            const EngineOptions& options) {
+  const bool known = model.dtype() == at::kFloat || model.dtype() == at::kBFloat16;
+  const bool raw = model.device().is_cpu() && known && options.backend == EngineBackend::kAuto;
+  return raw ? make_cpu_backend(model, params, options) : make_tensor_backend(model, params, options);
 }
 
 Engine::Engine(const Model& model, SamplingParams params, EngineOptions options) {

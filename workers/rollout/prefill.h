@@ -1,4 +1,5 @@
-// Runs the prompts of new groups through Model::hidden, several in one packed batch. Shared by the backends.
+// Runs the prompts of new groups through Model::hidden, several in one packed batch; or one prompt with its known
+// continuations. Shared by the backends.
 #pragma once
 
 #include <functional>
@@ -14,5 +15,8 @@ using PrefillSink = std::function<void(size_t item, int layer, const at::Tensor&
 
 // Splits `items` into batches of at most `max_tokens` (at least one item each) and fills every item's logits.
 void run_prefill(const Model& model, std::span<const PrefillItem> items, int64_t max_tokens, const PrefillSink& sink);
+
+// One packed batch. `sink` gets the prefix as item 0 and suffix i as item i + 1.
+void run_prefill_shared(const Model& model, const SharedPrefill& item, const PrefillSink& sink);
 
 }  // namespace prosodia

@@ -1,11 +1,12 @@
 // Decoding on tensors of any dtype and device. All slots run in every step, so shapes change only when the cache grows;
-// prompts are copied into each row's cache. Simple rather than fast.
+// prompts are copied into each row's cache; several tokens of a slot run one after the other. Simple rather than fast.
 #include <ATen/ATen.h>
 
 #include <cmath>
 #include <cstring>
 #include <vector>
 
+#include "data/base/check.h"
 #include "workers/model/lora_linear.h"
 #include "workers/model/model_parts.h"
 #include "workers/rollout/prefill.h"
@@ -53,11 +54,45 @@ class TensorBackend : public DecodeBackend {
     }
   }
 
-  void release_prefix(int prefix) override { prefixes_[prefix].clear(); }
+  void prefill_shared(const SharedPrefill& item) override {
+    const at::NoGradGuard no_grad;
+    const auto prefix = static_cast<int64_t>(item.prefix_ids.size());
+    int64_t longest = 0;
+    for (const SharedPrefill::Suffix& suffix : item.suffixes)
+      longest = std::max(longest, static_cast<int64_t>(suffix.token_ids.size()));
+    grow(prefix + longest + max_completion_);
+    run_prefill_shared(model_, item, [&](size_t i, int layer, const at::Tensor& k_TGD, const at::Tensor& v_TGD) {
+      for (size_t s = 0; s < item.suffixes.size(); ++s) {
+        if (i != 0 && i != s + 1) continue;  // the prefix goes to every slot
+        const int64_t begin = i == 0 ? 0 : prefix, slot = item.suffixes[s].slot;
+        caches_[layer].k[slot].narrow(0, begin, k_TGD.size(0)).copy_(k_TGD);
+        caches_[layer].v[slot].narrow(0, begin, v_TGD.size(0)).copy_(v_TGD);
+      }
+    });
+  }
+
+  // A prefix of prefill_shared() lies in its slots alone.
+  void release_prefix(int prefix) override {
+    if (static_cast<size_t>(prefix) < prefixes_.size()) prefixes_[prefix].clear();
+  }
   void weights_changed() override {}  // reads the model's tensors directly
   void adapter_changed() override {}
 
-  void decode(std::span<const DecodeRow> rows, float* logits_RV) override {
+  void decode(std::span<const DecodeRow> rows, int64_t tokens_per_slot, float* logits_SV) override {
+    PROSODIA_CHECK(tokens_per_slot > 0 && static_cast<int64_t>(rows.size()) % tokens_per_slot == 0,
+                   "{} rows of {} a slot", rows.size(), tokens_per_slot);
+    std::vector<DecodeRow> wave;
+    for (int64_t token = 0; token < tokens_per_slot; ++token) {
+      wave.clear();
+      for (size_t r = static_cast<size_t>(token); r < rows.size(); r += static_cast<size_t>(tokens_per_slot))
+        wave.push_back(rows[r]);
+      decode_wave(wave, logits_SV);
+    }
+  }
+
+ private:
+  // One token of each slot.
+  void decode_wave(std::span<const DecodeRow> rows, float* logits_RV) {
     const at::NoGradGuard no_grad;
     std::vector<int64_t> ids(max_rows_, 0), positions(max_rows_, 0);  // idle slots compute a harmless position 0
     for (const DecodeRow& row : rows) {
@@ -77,7 +112,6 @@ class TensorBackend : public DecodeBackend {
     }
   }
 
- private:
   struct Step {
     at::Tensor positions_cpu;     // [slots]
     at::Tensor slots, positions;  // on the device

@@ -6,6 +6,8 @@ namespace {
 constexpr Command kCommands[] = {
     {"data synth", kDataSynth, "prosodia data synth --out C.h5 [--utterances N --seed S]",
      "speech with controlled prosody over nine emotions, by espeak-ng, into an HDF5 corpus", run_data_synth},
+    {"data annotate", kDataAnnotate, "prosodia data annotate --corpus C.h5 [--out D.h5]",
+     "prosody of a corpus measured from its audio and calibrated to levels, with stressed words", run_data_annotate},
     {"data build", kDataBuild, "prosodia data build --corpus C.h5 --output_dir DIR",
      "training sets (JSONL) from a corpus: prosody, stress and comparative questions, cold start, RL prompts, reward "
      "model, evaluation",

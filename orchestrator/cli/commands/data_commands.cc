@@ -1,15 +1,37 @@
-// prosodia data synth | build | inspect
+// prosodia data synth | annotate | inspect
 #include <fmt/core.h>
 #include <unistd.h>
 
-#include "data/builders/build.h"
+#include <functional>
+
+#include "data/corpus/annotate.h"
 #include "data/corpus/corpus.h"
 #include "data/corpus/inspect.h"
 #include "data/corpus/synth.h"
 #include "orchestrator/cli/commands/command.h"
-#include "orchestrator/cli/commands/reasoning_writers.h"
 
 namespace prosodia::cli {
+namespace {
+
+// "annotating 300/1200 (25 %)": redrawn on a terminal, a line a quarter in a log.
+std::function<void(int, int)> progress_line(const char* verb) {
+  const bool terminal = isatty(STDERR_FILENO);
+  return [verb, terminal, shown = -1](int done, int total) mutable {
+    const int percent = total > 0 ? 100 * done / total : 100;
+    if (percent == shown || (!terminal && percent % 25 != 0)) return;
+    shown = percent;
+    fmt::print(stderr, "{}{} {}/{} ({} %){}", terminal ? "\r" : "", verb, done, total, percent,
+               terminal && done < total ? "" : "\n");
+  };
+}
+
+CalibrationScope calibration_scope(std::string_view name) {
+  return name == "gender"   ? CalibrationScope::kGender
+         : name == "corpus" ? CalibrationScope::kCorpus
+                            : CalibrationScope::kSpeaker;
+}
+
+}  // namespace
 
 Result<int> run_data_synth(const Options& options, const CommandContext& context) {
   PROSODIA_ASSIGN(const std::string out, options.required("out"));
@@ -21,86 +43,26 @@ Result<int> run_data_synth(const Options& options, const CommandContext& context
   synth.seed = static_cast<uint64_t>(options.integer("seed"));
   synth.jobs = static_cast<int>(options.integer("jobs"));
   synth.stop_requested = [&context] { return context.stop.load(); };
-  const bool terminal = isatty(STDERR_FILENO);
-  synth.on_progress = [terminal, shown = -1](int done, int total) mutable {
-    const int percent = total > 0 ? 100 * done / total : 100;
-    if (percent == shown || (!terminal && percent % 25 != 0)) return;
-    shown = percent;
-    fmt::print(stderr, "{}synthesising {}/{} ({} %){}", terminal ? "\r" : "", done, total, percent,
-               terminal && done < total ? "" : "\n");
-  };
+  synth.on_progress = progress_line("synthesising");
   PROSODIA_ASSIGN(const SynthReport report, synthesize_corpus(synth));
   fmt::print("{}\nwrote {}. Next: prosodia data inspect --corpus {}\n", report.to_text(), out, out);
   return 0;
 }
 
-namespace {
-
-BuildOptions build_options(const Options& options) {
-  const auto count = [&](const char* name) { return static_cast<int>(options.integer(name)); };
-  BuildOptions build;
-  build.seed = static_cast<uint64_t>(options.integer("seed"));
-  build.prompt_style = options.text("prompt_style") == "paper" ? PromptStyle::kPaper : PromptStyle::kShort;
-  const bool varied = options.text("grammar") == "auto" ? build.prompt_style == PromptStyle::kPaper
-                                                        : options.text("grammar") == "varied";
-  build.grammar = varied ? Grammar::kVaried : Grammar::kSmall;
-  const std::string& balance = options.text("balance");
-  build.balance = balance == "emotion" ? Balance::kEmotion : balance == "speaker" ? Balance::kSpeaker : Balance::kNone;
-  build.prosody_rows = count("prosody_rows");
-  build.prosody_eval_rows = count("prosody_eval_rows");
-  build.stress_rows = count("stress_rows");
-  build.comparative_rows = count("comparative_rows");
-  build.comparative_eval_rows = count("comparative_eval_rows");
-  build.coldstart_rows = count("coldstart_rows");
-  build.rm_rows = count("rm_rows");
-  build.rm_eval_rows = count("rm_eval_rows");
-  build.cue_noise = options.real("cue_noise");
-  build.cue_omission = options.real("cue_omission");
-  build.emotion_noise = options.real("emotion_noise");
-  build.jobs = count("jobs");
-  build.dry_run = options.flag("dry_run");
-  return build;
-}
-
-// One line a file, rewritten on a terminal; without one, only sets that take long are heard of.
-std::function<void(std::string_view, int, int)> build_progress() {
-  return [terminal = isatty(STDERR_FILENO), shown = std::string(), last = -1](std::string_view file, int rows,
-                                                                              int total) mutable {
-    const int percent = total > 0 ? static_cast<int>(100LL * rows / total) : 100;
-    if (shown == file && percent == last) return;
-    if (!terminal && (total < 2000 || percent % 25 != 0)) return;
-    shown = file;
-    last = percent;
-    fmt::print(stderr, "{}{} {}/{} ({} %){}", terminal ? "\r" : "", file, rows, total, percent,
-               terminal && rows < total ? "" : "\n");
-  };
-}
-
-}  // namespace
-
-Result<int> run_data_build(const Options& options, const CommandContext& context) {
-  BuildOptions build = build_options(options);
-  PROSODIA_ASSIGN(build.corpus, options.required("corpus"));
-  PROSODIA_ASSIGN(build.output_dir, options.required("output_dir"));
-  std::unique_ptr<ReasoningWriter> writer;
-  if (!build.dry_run) {
-    PROSODIA_ASSIGN(writer, open_reasoning_writer(options, context));
-  }
-  build.writer = writer.get();
-  build.stop_requested = [&context] { return context.stop.load(); };
-  build.on_progress = build_progress();
-  PROSODIA_ASSIGN(const BuildReport report, build_datasets(build));
-  for (const std::string& note : report.notes) fmt::print("{}\n", note);
-  std::string files;
-  for (const auto& [name, rows] : report.files) {
-    files += fmt::format("{}{} {}{}", files.empty() ? "" : ", ", name, rows, files.empty() ? " rows" : "");
-  }
-  if (build.dry_run) {
-    fmt::print("dry run, nothing written. {} would hold: {}\n", build.output_dir.string(), files);
-    return 0;
-  }
-  fmt::print("wrote {}: {}\nNext: prosodia init --dataset … --model DIR, then prosodia sft\n",
-             build.output_dir.string(), files);
+Result<int> run_data_annotate(const Options& options, const CommandContext& context) {
+  AnnotateOptions annotate;
+  PROSODIA_ASSIGN(annotate.corpus, options.required("corpus"));
+  annotate.out = options.text("out");
+  annotate.word_times = options.text("word_times");
+  annotate.language = options.text("language");
+  annotate.calibration.scope = calibration_scope(options.text("calibration"));
+  annotate.stress.min_prominence = static_cast<float>(options.real("min_prominence"));
+  annotate.jobs = static_cast<int>(options.integer("jobs"));
+  annotate.stop_requested = [&context] { return context.stop.load(); };
+  annotate.on_progress = progress_line("annotating");
+  PROSODIA_ASSIGN(const AnnotateReport report, annotate_corpus(annotate));
+  const std::string written = (annotate.out.empty() ? annotate.corpus : annotate.out).string();
+  fmt::print("{}wrote {}. Next: prosodia data inspect --corpus {}\n", report.to_text(), written, written);
   return 0;
 }
 

@@ -18,6 +18,7 @@
 #include "orchestrator/coordinator/coordinator.h"
 #include "orchestrator/coordinator/crash_plan.h"
 #include "orchestrator/launch/layout.h"
+#include "orchestrator/launch/signals.h"
 #include "orchestrator/launch/supervisor_line.h"
 #include "orchestrator/monitor/jsonl_file.h"
 #include "orchestrator/monitor/monitor_sinks.h"
@@ -32,6 +33,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
+
+constexpr unsigned kSrunStopSeconds = 5;  // of a learner rank under srun: see end_after_stop_signal
 
 // Blocks until the coordinator has written its endpoint.
 Result<std::string> coordinator_endpoint(const Options& options, const std::atomic<bool>& stop) {
@@ -240,6 +243,7 @@ Result<int> run_reward_role(const Options& options, const CommandContext& contex
 }
 
 Result<int> run_learner_role(const Options& options, const CommandContext& context) {
+  if (launch::started_by_srun()) launch::end_after_stop_signal(kSrunStopSeconds);
   PROSODIA_ASSIGN(const auto collective, make_collective(mpi_options(options)));
   const auto find_line = [&]() -> Result<Line> {
     PROSODIA_ASSIGN(std::string endpoint, coordinator_endpoint(options, context.stop));

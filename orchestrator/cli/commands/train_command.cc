@@ -163,10 +163,13 @@ Result<int> run_train(const Options& given, const CommandContext& context) {
     return 0;
   }
   if (launch::under_mpi_launcher()) return run_under_mpi(options, context, layout);
+  const bool only_prepare = options.flag("prepare");
+  options.set("prepare", "false");  // not of the run: config.ini starts roles and supervisors alike
   PROSODIA_TRY(prepare_run(options));
   PROSODIA_ASSIGN(const bool complete, report_if_complete(options));
   if (complete) return 0;
   print_plan(options, layout);
+  if (only_prepare) return 0;
   return supervise(options, context, layout);
 }
 

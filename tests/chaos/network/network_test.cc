@@ -1,9 +1,7 @@
 // A whole run, real sockets, and a network that misbehaves between workers, coordinator and learner. Each test ends in
 // the digest of the undisturbed run. What the proxies do is drawn from a printed seed.
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <deque>
@@ -15,6 +13,7 @@
 #include "orchestrator/protocol/transport.h"
 #include "tests/support/chaos_proxy.h"
 #include "tests/support/fake_cluster.h"
+#include "tests/support/loopback.h"
 #include "tests/support/pause_watch.h"
 
 namespace prosodia {
@@ -24,6 +23,7 @@ using namespace protocol;
 using std::chrono::milliseconds;
 using testing_support::ChaosProxy;
 using testing_support::FakeCluster;
+using testing_support::fresh_keys;
 using testing_support::NetworkFaults;
 using testing_support::PauseWatch;
 
@@ -85,13 +85,6 @@ void expect_same_result(ProxiedRun& run) {
   ASSERT_TRUE(status) << status.error().message;
   run.cluster.stop_workers();
   EXPECT_EQ(run.cluster.final_digest(), undisturbed_digest(run.cluster.weights_bytes));
-}
-
-std::filesystem::path fresh_keys(const std::string& name) {
-  const auto dir = std::filesystem::path(::testing::TempDir()) / name;
-  std::filesystem::remove_all(dir);
-  EXPECT_TRUE(generate_keys(dir));
-  return dir;
 }
 
 TEST(Network, EncryptedRunHasTheSameDigest) {
@@ -278,25 +271,14 @@ class HostilePeers {
   }
   void knock(const std::string& endpoint) {
     const uint16_t port = port_of(endpoint);
-    std::deque<int> crowd;
+    std::deque<Descriptor> crowd;
     const std::vector<char> noise(500, 'x');
     while (!over_) {
-      const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-      sockaddr_in address{};
-      address.sin_family = AF_INET;
-      address.sin_port = htons(port);
-      address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-      if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
-        (void)!::send(fd, noise.data(), noise.size(), MSG_NOSIGNAL);
-      }
-      crowd.push_back(fd);
-      if (crowd.size() > 50) {
-        ::close(crowd.front());
-        crowd.pop_front();
-      }
+      crowd.push_back(testing_support::connect_loopback(port));
+      if (crowd.back().valid()) (void)!::send(crowd.back().get(), noise.data(), noise.size(), MSG_NOSIGNAL);
+      if (crowd.size() > 50) crowd.pop_front();
       std::this_thread::sleep_for(milliseconds(2));
     }
-    for (const int fd : crowd) ::close(fd);
   }
 
   std::atomic<bool> over_ = false;

@@ -41,6 +41,20 @@ class SupervisorTest : public testing::Test {
                           std::move(leader), std::move(others));
     return supervisor.run(stop_, kill_signal_);
   }
+  // The same, with a stop request (and a second signal, other than 0) as soon as these files exist.
+  int run_and_stop(ProcessSpec leader, std::vector<ProcessSpec> others, const std::vector<std::string>& when = {"up"},
+                   int second_signal = 0) {
+    std::thread stopper([&] {
+      for (const std::string& file : when) {
+        while (!fs::exists(directory_ / file)) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      }
+      stop_ = true;
+      kill_signal_ = second_signal;
+    });
+    const int code = run(std::move(leader), std::move(others));
+    stopper.join();
+    return code;
+  }
   bool is_running(const std::string& pid_file) const {
     const std::string pid = read(pid_file);
     return !pid.empty() && kill(static_cast<pid_t>(std::stol(pid)), 0) == 0;
@@ -88,44 +102,30 @@ TEST_F(SupervisorTest, GivesUpAfterTheCap) {
 }
 
 TEST_F(SupervisorTest, StopReachesTheLeaderFirst) {
-  std::thread stopper([this] {
-    while (!fs::exists(directory_ / "up")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    stop_ = true;
-  });
-  EXPECT_EQ(run(shell("leader", "trap 'exit 6' TERM; touch $DIR/up; while :; do sleep 0.01; done"),
-                {shell("worker", "sleep 30")}),
+  EXPECT_EQ(run_and_stop(shell("leader", "trap 'exit 6' TERM; touch $DIR/up; while :; do sleep 0.01; done"),
+                         {shell("worker", "sleep 30")}),
             6);
-  stopper.join();
 }
 
 // SIGTERM meets a leader that has no handler yet.
 TEST_F(SupervisorTest, StopEndsALeaderThatCouldNotHandleIt) {
-  std::thread stopper([this] {
-    while (!fs::exists(directory_ / "up")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    stop_ = true;
-  });
-  EXPECT_EQ(run(shell("leader",
-                      "echo x >> $DIR/starts; [ $(wc -l < $DIR/starts) -lt 2 ] || exit 0; touch $DIR/up; "
-                      "exec sleep 30"),
-                {shell("worker", "exec sleep 30")}),
+  EXPECT_EQ(run_and_stop(shell("leader",
+                               "echo x >> $DIR/starts; [ $(wc -l < $DIR/starts) -lt 2 ] || exit 0; touch $DIR/up; "
+                               "exec sleep 30"),
+                         {shell("worker", "exec sleep 30")}),
             6);
-  stopper.join();
   EXPECT_EQ(read("starts"), "x\n");
 }
 
 TEST_F(SupervisorTest, WorkerThatEndsDuringAStopIsNotStartedAgain) {
-  std::thread stopper([this] {
-    while (!fs::exists(directory_ / "up") || !fs::exists(directory_ / "starts"))
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    stop_ = true;
-  });
   // The worker fails as soon as the leader is told; the leader gives a restart time to show.
-  EXPECT_EQ(run(shell("leader",
-                      "trap 'touch $DIR/told; sleep 0.3; exit 6' TERM; touch $DIR/up; "
-                      "while :; do sleep 0.01; done"),
-                {shell("worker", "echo x >> $DIR/starts; while [ ! -e $DIR/told ]; do sleep 0.01; done; exit 1")}),
-            6);
-  stopper.join();
+  EXPECT_EQ(
+      run_and_stop(shell("leader",
+                         "trap 'touch $DIR/told; sleep 0.3; exit 6' TERM; touch $DIR/up; "
+                         "while :; do sleep 0.01; done"),
+                   {shell("worker", "echo x >> $DIR/starts; while [ ! -e $DIR/told ]; do sleep 0.01; done; exit 1")},
+                   {"up", "starts"}),
+      6);
   EXPECT_EQ(read("starts"), "x\n");
   EXPECT_EQ(log_.find("worker exited"), std::string::npos) << log_;
 }
@@ -189,25 +189,16 @@ TEST_F(SupervisorTest, ALeaderThatNeverReportsIsLeftAlone) {
 }
 
 TEST_F(SupervisorTest, ALeaderThatDoesNotStopIsKilled) {
-  std::thread stopper([this] {
-    while (!fs::exists(directory_ / "deaf")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    stop_ = true;
-  });
-  EXPECT_EQ(run(shell("leader", "trap '' TERM; touch $DIR/deaf; while :; do sleep 0.01; done"), {}), 6);
-  stopper.join();
+  EXPECT_EQ(run_and_stop(shell("leader", "trap '' TERM; touch $DIR/deaf; while :; do sleep 0.01; done"), {}, {"deaf"}),
+            6);
   EXPECT_THAT(log_, HasSubstr("did not end within 500 ms"));
 }
 
 TEST_F(SupervisorTest, ASecondSignalKillsEverything) {
-  std::thread stopper([this] {
-    while (!fs::exists(directory_ / "deaf")) std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    stop_ = true;
-    kill_signal_ = SIGINT;
-  });
-  EXPECT_EQ(run(shell("leader", "trap '' TERM; echo $$ > $DIR/leader; touch $DIR/deaf; while :; do sleep 0.01; done"),
-                {shell("worker", "echo $$ > $DIR/worker; kill -STOP $$")}),
+  EXPECT_EQ(run_and_stop(
+                shell("leader", "trap '' TERM; echo $$ > $DIR/leader; touch $DIR/deaf; while :; do sleep 0.01; done"),
+                {shell("worker", "echo $$ > $DIR/worker; kill -STOP $$")}, {"deaf"}, SIGINT),
             128 + SIGINT);
-  stopper.join();
   EXPECT_FALSE(is_running("leader"));
   EXPECT_FALSE(is_running("worker"));
 }

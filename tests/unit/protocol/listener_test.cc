@@ -1,29 +1,21 @@
 // Listener with keys, over real sockets on loopback: who may connect, who is whom, what a hostile peer can do.
 #include "orchestrator/protocol/listener.h"
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <fstream>
 #include <functional>
 
 #include "orchestrator/protocol/bulk.h"
 #include "orchestrator/protocol/worker_client.h"
+#include "tests/support/loopback.h"
 
 namespace prosodia::protocol {
 namespace {
 
 using std::chrono::milliseconds;
-
-std::filesystem::path fresh_keys(const std::string& folder) {
-  const auto dir = std::filesystem::path(::testing::TempDir()) / folder;
-  std::filesystem::remove_all(dir);
-  const Status made = generate_keys(dir);
-  EXPECT_TRUE(made) << made.error().message;
-  return dir;
-}
+using testing_support::connect_loopback;
+using testing_support::fresh_keys;
 
 CredentialsPtr credentials(const std::filesystem::path& dir, Principal self) {
   auto loaded = load_credentials(dir, self);
@@ -214,23 +206,13 @@ TEST(Listener, AFloodIsThrottled) {
   EXPECT_LE(static_cast<double>(server.frames.size()), 200 + 100 * seconds + 1);
 }
 
-int raw_connection(uint16_t port) {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  EXPECT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-  return fd;
-}
-
 TEST(Listener, ConnectionsBeyondTheLimitAreClosed) {
   Server server(nullptr, {}, 10);
-  std::vector<int> crowd;
-  for (int i = 0; i < 60; ++i) crowd.push_back(raw_connection(port_of(server.listener->endpoint())));
+  std::vector<Descriptor> crowd;
+  for (int i = 0; i < 60; ++i) crowd.push_back(connect_loopback(port_of(server.listener->endpoint())));
   EXPECT_TRUE(server.run_until([&] { return server.listener->stats().connections.over_limit >= 50; }));
   EXPECT_TRUE(server.run_until([&] { return server.listener->stats().connections.open <= 10; }));
-  for (const int fd : crowd) ::close(fd);
+  crowd.clear();
   zmq::context_t context;
   auto good = dial(context, server, "good", nullptr);
   EXPECT_TRUE(server.run_until([&] {
