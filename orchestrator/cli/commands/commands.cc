@@ -11,7 +11,9 @@ constexpr Command kCommands[] = {
     {"data annotate", kDataAnnotate, "prosodia data annotate --corpus C.h5 [--out D.h5]",
      "prosody of a corpus measured from its audio and calibrated to levels, with stressed words", run_data_annotate},
     {"data build", kDataBuild, "prosodia data build --corpus C.h5 --output_dir DIR",
-     "training sets (JSONL) from a corpus: prosody questions, cold start, RL prompts, evaluation", run_data_build},
+     "training sets (JSONL) from a corpus: prosody, stress and comparative questions, cold start, RL prompts, reward "
+     "model, evaluation",
+     run_data_build},
     {"data inspect", kDataInspect, "prosodia data inspect --corpus C.h5 [--html card.html]",
      "what is in a corpus: counts, prosody levels, agreement of control and measurement, leakage", run_data_inspect},
     {"init", kModelInit, "prosodia init --model DIR --dataset F.jsonl,…",
