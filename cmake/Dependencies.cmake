@@ -13,6 +13,7 @@ pkg_check_modules(SNDFILE REQUIRED IMPORTED_TARGET sndfile)
 pkg_check_modules(SOXR REQUIRED IMPORTED_TARGET soxr)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
+pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 if(PROSODIA_TESTS)
   pkg_check_modules(ONIGURUMA REQUIRED IMPORTED_TARGET oniguruma)  # what the word split is tested against
@@ -31,3 +32,10 @@ add_library(prosodia_hdf5 INTERFACE)
 target_include_directories(prosodia_hdf5 SYSTEM INTERFACE ${HDF5_INCLUDE_DIRS})
 target_link_libraries(prosodia_hdf5 INTERFACE ${HDF5_C_LIBRARIES})
 add_library(prosodia::hdf5 ALIAS prosodia_hdf5)
+
+# Not through pkg-config: it defines _XOPEN_SOURCE, which the precompiled headers were made without.
+find_library(NCURSESW_LIBRARY ncursesw REQUIRED)
+find_library(TINFO_LIBRARY tinfo REQUIRED)
+add_library(prosodia_ncurses INTERFACE)
+target_link_libraries(prosodia_ncurses INTERFACE ${NCURSESW_LIBRARY} ${TINFO_LIBRARY})
+add_library(prosodia::ncurses ALIAS prosodia_ncurses)

@@ -32,9 +32,11 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:6px 10px;text-align:right;border-bottom:1px solid var(--line)}
 th{font-weight:600;color:var(--soft);font-size:13px}
 th[scope=row]{text-align:left;color:var(--ink);white-space:nowrap}
-.wide{font-size:14px}.wide td{white-space:nowrap;vertical-align:top}.wide td small{display:block;color:var(--soft);font-size:12px}
-.wide th{overflow-wrap:anywhere;min-width:72px;vertical-align:bottom}.wide th[scope=row]{vertical-align:top}
-.wide th:first-child{text-align:left}
+.wide{font-size:14px}.wide td{white-space:nowrap;vertical-align:top}
+.wide td small{display:block;color:var(--soft);font-size:12px}
+.wide th{overflow-wrap:break-word;min-width:72px;vertical-align:bottom}
+.wide th:first-child{text-align:left;position:sticky;left:0;background:var(--bg)}
+.wide th[scope=row]{vertical-align:top;white-space:normal}
 .confusion td{text-align:center;min-width:54px;border:1px solid var(--line);background:rgba(var(--cell),var(--a,0))}
 .confusion td.hit{outline:2px solid var(--bar);outline-offset:-2px}
 .confusion th.col{text-align:center;vertical-align:bottom;max-width:90px}

@@ -128,7 +128,7 @@ Json to_json(const Comparison& comparison) {
 
 std::string to_text(const EvalSummary& summary, const std::string& scorer) {
   std::string text;
-  if (summary.sets.size() > 1) {
+  if (summary.emotion_average) {  // several sets: one table
     text += text_table(turned(overview_table(summary)));
     text += text_table(turned(reasoning_table(summary, scorer)));
   }
@@ -138,6 +138,7 @@ std::string to_text(const EvalSummary& summary, const std::string& scorer) {
     if (summary.sets.size() > 1) text += set.name + ": ";
     text += to_text(*set.emotion) + "\n";
   }
+  if (text.ends_with("\n\n")) text.pop_back();
   return text;
 }
 
@@ -146,7 +147,7 @@ std::string to_text(const Comparison& comparison) {
       fmt::format("differences are to {}; intervals {:g} %, p two-sided, paired bootstrap of {} resamples{}\n\n",
                   comparison.runs[0], comparison.options.confidence * 100, comparison.options.bootstrap_samples,
                   comparison.runs.size() > 2 ? "; Holm: corrected over the runs" : "");
-  for (const SetComparison& set : comparison.sets) text += text_table(comparison_table(comparison, set));
+  for (const SetComparison& set : comparison.sets) text += text_table(comparison_lines(comparison, set));
   return text;
 }
 

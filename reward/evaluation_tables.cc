@@ -25,11 +25,16 @@ std::string cell(const Estimate& estimate, int decimals) {
 
 std::string p_text(double p) { return p < 0.001 ? "< 0.001" : fmt::format("{:.3f}", p); }
 
-std::string difference_cell(const PairedDifference& difference, double holm_p, bool corrected, int decimals) {
+std::string signed_cell(const PairedDifference& difference, int decimals) {
   if (!std::isfinite(difference.value)) return kNone;
   std::string text = fmt::format("{:+.{}f}", difference.value, decimals);
   if (std::isfinite(difference.low))
     text += fmt::format("\n[{:+.{}f}, {:+.{}f}]", difference.low, decimals, difference.high, decimals);
+  return text;
+}
+
+std::string difference_cell(const PairedDifference& difference, double holm_p, bool corrected, int decimals) {
+  std::string text = signed_cell(difference, decimals);
   if (std::isfinite(difference.p_value)) text += fmt::format("\np {}", p_text(difference.p_value));
   if (corrected && std::isfinite(holm_p)) text += fmt::format(", Holm {}", p_text(holm_p));
   return text;
@@ -61,8 +66,8 @@ std::vector<std::string> attributes_of(const EvalSummary& summary) {
 
 EvalTable overview_table(const EvalSummary& summary) {
   EvalTable table{"Emotion recognition",
-                  "Averages are unweighted means over the sets.",
-                  {"set", "rows", "accuracy", "recall (UAR)", "macro-F1", "format", "reasoning (1–5)",
+                  "Averages are unweighted means over the sets. Reasoning quality goes from 1 to 5.",
+                  {"set", "rows", "accuracy", "recall (UAR)", "macro-F1", "format", "reasoning quality",
                    "faithfulness, precision", "faithfulness, recall"}};
   each_emotion_row(summary, [&](const std::string& name, const EvalReport& report) {
     table.rows.push_back({name, std::to_string(report.records), cell(report.accuracy, 3),
@@ -98,6 +103,7 @@ EvalTable prosody_table(const EvalSummary& summary) {
   for (const EvalSetReport& set : summary.sets) {
     if (!set.prosody) continue;
     table.columns.push_back(set.name);
+    table.columns.emplace_back("questions");
     reports.push_back(&*set.prosody);
   }
   if (reports.empty()) return table;
@@ -105,14 +111,17 @@ EvalTable prosody_table(const EvalSummary& summary) {
     std::vector<std::string> row = {attribute};
     for (const EvalReport* report : reports) {
       const LabelMetrics* label = label_of(*report, attribute);
-      row.push_back(label ? fmt::format("{}\nof {}", cell(label->recall, 3), label->support) : kNone);
+      row.push_back(label ? cell(label->recall, 3) : kNone);
+      row.push_back(label ? std::to_string(label->support) : kNone);
     }
     table.rows.push_back(std::move(row));
   }
   std::vector<std::string> all = {"all questions"}, mean = {"mean over attributes"};
   for (const EvalReport* report : reports) {
-    all.push_back(fmt::format("{}\nof {}", cell(report->accuracy, 3), report->records));
+    all.push_back(cell(report->accuracy, 3));
+    all.push_back(std::to_string(report->records));
     mean.push_back(cell(report->unweighted_average_recall, 3));
+    mean.emplace_back("");
   }
   if (summary.prosody_average) {
     table.columns.emplace_back("average");
@@ -142,6 +151,28 @@ EvalTable comparison_table(const Comparison& comparison, const SetComparison& se
         row.push_back(difference_cell(metric.differences[r - 1], metric.holm_p[r - 1], corrected, metric.decimals));
     }
     table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+EvalTable comparison_lines(const Comparison& comparison, const SetComparison& set) {
+  EvalTable table{comparison_table(comparison, set).title, "", {"metric", "run", "", "difference", "p"}};
+  const bool corrected = comparison.runs.size() > 2;
+  if (corrected) table.columns.emplace_back("Holm");
+  for (const ComparedMetric& metric : set.metrics) {
+    for (size_t r = 0; r < metric.runs.size(); ++r) {
+      std::string label = r == 0 ? metric.name : "";
+      std::ranges::replace(label, '_', ' ');
+      std::vector<std::string> row = {std::move(label), comparison.runs[r], cell(metric.runs[r], metric.decimals)};
+      if (r > 0) {
+        const PairedDifference& difference = metric.differences[r - 1];
+        row.push_back(signed_cell(difference, metric.decimals));
+        row.push_back(std::isfinite(difference.p_value) ? p_text(difference.p_value) : kNone);
+        if (corrected) row.push_back(std::isfinite(metric.holm_p[r - 1]) ? p_text(metric.holm_p[r - 1]) : kNone);
+      }
+      row.resize(table.columns.size());
+      table.rows.push_back(std::move(row));
+    }
   }
   return table;
 }

@@ -25,5 +25,7 @@ EvalTable reasoning_table(const EvalSummary& summary, const std::string& scorer)
 EvalTable prosody_table(const EvalSummary& summary);
 // Metrics down, runs across: value and interval, and for the runs after the first the difference with p.
 EvalTable comparison_table(const Comparison& comparison, const SetComparison& set);
+// The same for a terminal: a line for each metric and run.
+EvalTable comparison_lines(const Comparison& comparison, const SetComparison& set);
 
 }  // namespace prosodia

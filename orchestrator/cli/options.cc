@@ -196,7 +196,7 @@ void Options::set(std::string_view name, std::string value) {
 Status Options::assign(uint32_t command, std::string_view name, const std::string& value) {
   const OptionSpec* spec = find_spec(name, command);
   if (spec == nullptr) return unknown_option(name, command, "");
-  PROSODIA_ASSIGN(std::string checked, check_value(*spec, value));
+  PROSODIA_ASSIGN(std::string checked, check_value(*spec, command, value));
   set(name, std::move(checked));
   return {};
 }

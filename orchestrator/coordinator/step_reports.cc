@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "data/base/json.h"
 #include "orchestrator/monitor/response_metrics.h"
 
 namespace prosodia {
@@ -25,8 +26,9 @@ std::string text_of(const nlohmann::json& row, const char* key) {
 
 RowView view_row(const std::string& row_json) {
   RowView view;
-  const auto row = nlohmann::json::parse(row_json, nullptr, false);
-  if (!row.is_object()) return view;
+  const auto parsed = parse_json_object(row_json, "dataset row");
+  if (!parsed) return view;
+  const nlohmann::json& row = *parsed;
   view.id = text_of(row, "id");
   view.solution = text_of(row, "solution");
   view.has_prosody = row.contains("prosody");

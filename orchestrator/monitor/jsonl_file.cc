@@ -94,7 +94,8 @@ ordered_json metrics_line(const StepReport& report) {
 }
 
 Result<StepReport> parse_metrics_line(std::string_view text) {
-  const json line = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const auto parsed = parse_json_object(text, "a line of metrics");
+  const json line = parsed ? *parsed : json();
   if (!line.is_object() || !line.contains("step") || !line["step"].is_number_unsigned())
     return fail(ErrorCode::kInvalidInput, "expected a JSON object with \"step\"");
   StepReport report;
@@ -162,8 +163,7 @@ ordered_json completion_line(const LoggedResponse& logged) {
 }
 
 Result<LoggedResponse> parse_completion_line(std::string_view text) {
-  const json line = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!line.is_object()) return fail(ErrorCode::kInvalidInput, "expected a JSON object");
+  PROSODIA_ASSIGN(const json line, parse_json_object(text, "a logged response"));
   const auto string = [&](const char* name) {
     return line.contains(name) && line[name].is_string() ? line[name].get<std::string>() : std::string();
   };

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "data/base/check.h"
+#include "data/base/json.h"
 #include "data/store/fs.h"
 #include "data/text/chat.h"
 #include "workers/model/config.h"
@@ -57,9 +58,7 @@ class MelCache {
 
 Result<json> read_json(const fs::path& path) {
   PROSODIA_ASSIGN(const std::string text, posix_file_system().read_text(path));
-  json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!parsed.is_object()) return fail(ErrorCode::kInvalidInput, "{}: not a JSON object", path.string());
-  return parsed;
+  return parse_json_object(text, path.string());
 }
 
 Status read_option(const json& object, const char* key, const std::string& where, int& value) {

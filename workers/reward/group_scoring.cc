@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/base/check.h"
+#include "data/base/json.h"
 #include "data/corpus/dataset.h"
 #include "reward/acoustic_scorer.h"
 #include "reward/faithfulness.h"
@@ -25,10 +26,7 @@ constexpr size_t kMaxDetailBytes = 1000;  // of one response, in the samples log
 double or_zero(double value) { return std::isnan(value) ? 0 : value; }
 
 Result<nlohmann::json> parse_row(const protocol::TaskReward& task) {
-  auto row = nlohmann::json::parse(task.row_json, nullptr, /*allow_exceptions=*/false);
-  if (!row.is_object()) {
-    return fail(ErrorCode::kInvalidInput, "group {}: its dataset row is not a JSON object", task.group_id);
-  }
+  PROSODIA_ASSIGN(auto row, parse_json_object(task.row_json, fmt::format("group {}: its dataset row", task.group_id)));
   const auto solution = row.find("solution");
   if (solution == row.end() || !solution->is_string()) {
     return fail(ErrorCode::kInvalidInput,

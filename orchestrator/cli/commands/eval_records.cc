@@ -114,6 +114,7 @@ Result<std::unique_ptr<EvalLog>> EvalLog::open(const fs::path& dir, const json& 
   PROSODIA_TRY(files.create_dirs(dir));
   const fs::path path = dir / kFile;
   std::unique_ptr<EvalLog> log(new EvalLog);
+  PROSODIA_ASSIGN(log->lock_, files.lock_file(dir / "LOCK"));
   PROSODIA_ASSIGN(const bool there, files.exists(path));
   uint64_t kept = 0;
   if (there) {

@@ -4,8 +4,9 @@
 //   {"eval": {…}}                                        first line: what the rows depend on (identity)
 //   {"decoding":"greedy","set":"ravdess","id":…, …}      one judged response, in the order of decodings, sets and rows
 // A line is written whole before the next row is judged; it reaches the operating system at once. A torn last line is
-// cut off when the folder is opened again. Single thread. Failures: kStorage; kUsage for another evaluation's folder,
-// naming the option that differs; kInvalidInput naming the line of a malformed file.
+// cut off when the folder is opened again. One eval at a time in a folder: kUnavailable names the process that holds
+// it. Single thread. Other failures: kStorage; kUsage for another evaluation's folder, naming the option that differs;
+// kInvalidInput naming the line of a malformed file.
 #pragma once
 
 #include <filesystem>
@@ -35,6 +36,7 @@ class EvalLog {
 
  private:
   EvalLog() = default;
+  std::unique_ptr<FileLock> lock_;
   std::unique_ptr<WritableFile> file_;
   std::map<std::pair<std::string, std::string>, std::vector<EvalRecord>> records_;
 };

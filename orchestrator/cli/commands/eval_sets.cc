@@ -5,6 +5,7 @@
 
 #include "data/base/json.h"
 #include "data/prosody/levels_json.h"
+#include "orchestrator/cli/commands/run_config.h"
 #include "reward/option_answer.h"
 
 namespace prosodia::cli {
@@ -71,7 +72,9 @@ Result<EvalSet> read_set(const std::string& item, size_t limit) {
   set.name = named ? item.substr(0, equals) : set.path.filename().string();
   if (!named && set.name.ends_with(".jsonl")) set.name.resize(set.name.size() - 6);
   if (set.name.empty()) return fail(ErrorCode::kUsage, "--dataset '{}': the set's name is empty", item);
-  PROSODIA_ASSIGN(set.samples, read_dataset(set.path));
+  PROSODIA_ASSIGN(HashedDataset dataset, read_hashed_dataset(set.path));
+  set.digest = dataset.digest;
+  set.samples = std::move(dataset.samples);
   PROSODIA_TRY(check_rows(set.samples));
   if (limit > 0 && limit < set.samples.size()) set.samples.resize(limit);
   set.ids = unique_ids(set.samples);
@@ -115,7 +118,7 @@ Result<EvalRecord> judge(const EvalSet& set, size_t index, const std::string& re
   ReasoningScore score;
   if (scorer != nullptr) {
     const std::vector<std::string> responses = {response};
-    score = scorer->score({.row = sample.row, .responses = responses}, {}).front();
+    score = scorer->score({.row = travelling_row(sample), .responses = responses}, {}).front();
   }
   return make_eval_record(set.ids[index], response, sample.solution, levels ? &*levels : nullptr,
                           scorer != nullptr ? &score : nullptr);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "data/base/digest.h"
 #include "data/corpus/dataset.h"
 #include "orchestrator/cli/options.h"
 #include "reward/evaluation.h"
@@ -15,6 +16,7 @@ namespace prosodia::cli {
 struct EvalSet {
   std::string name;  // as given, or the file's name without .jsonl
   std::filesystem::path path;
+  Digest digest;  // of the file's bytes
   std::vector<Sample> samples;
   std::vector<std::string> ids;  // one a sample, unique: the row's "id" (with its attribute), or "row-N"
 };

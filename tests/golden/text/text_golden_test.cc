@@ -136,5 +136,22 @@ TEST(ChatGolden, EncodesLikeTheTemplateInTransformers) {
   }
 }
 
+// What is learnt in SFT is what transformers' {% generation %} marks give, in conversations of one and several turns.
+TEST(ChatGolden, TheAssistantMaskIsTransformers) {
+  const auto tokenizer = Tokenizer::load(golden("tiny"));
+  ASSERT_TRUE(tokenizer) << tokenizer.error().message;
+  const Json rows = Json::parse(contents(golden("chat_masks.json")))["rows"];
+  ASSERT_EQ(rows.size(), 6u);
+  for (const Json& row : rows) {
+    std::vector<ChatTurn> turns;
+    for (const Json& message : row["messages"])
+      turns.push_back({message["role"], {{ChatItem::kText, message["content"]}}});
+    const auto chat = encode_chat(*tokenizer, turns, {}, false);
+    ASSERT_TRUE(chat) << chat.error().message;
+    EXPECT_EQ(chat->token_ids, row["ids"].get<std::vector<int32_t>>()) << row["messages"];
+    EXPECT_EQ(chat->assistant_mask, row["mask"].get<std::vector<uint8_t>>()) << row["messages"];
+  }
+}
+
 }  // namespace
 }  // namespace prosodia

@@ -88,6 +88,45 @@ TEST(Options, RefusesWhatAnIniLineCannotHold) {
   EXPECT_TRUE(parse(kTrain, {"--output_dir", "a b=c;d"}));
 }
 
+// The stages of sft: each section is the command's options with its own values on top.
+TEST(OptionSections, OverrideInOrderAndNameTheirMistakes) {
+  const std::string path = testing::TempDir() + "/option_sections_test.ini";
+  constexpr std::string_view kAllowed[] = {"dataset", "learning_rate", "max_steps"};
+  const Options base = *parse(kSft, {"--learning_rate", "0.5", "--dataset", "all.jsonl"});
+  const auto read = [&](const std::string& text) {
+    std::ofstream(path) << text;
+    return parse_sections(kSft, base, kAllowed, path);
+  };
+  const auto sections = read(
+      "# two stages\n\n[second thing]  # by name\nlearning-rate = 1e-3\r\n\n[b]\ndataset = x.jsonl:2,y.jsonl:1\n"
+      "max_steps=7\n");
+  ASSERT_TRUE(sections) << sections.error().message;
+  ASSERT_EQ(sections->size(), 2u);
+  EXPECT_EQ((*sections)[0].name, "second thing");
+  EXPECT_DOUBLE_EQ((*sections)[0].options.real("learning_rate"), 1e-3);
+  EXPECT_EQ((*sections)[0].options.text("dataset"), "all.jsonl");
+  EXPECT_DOUBLE_EQ((*sections)[1].options.real("learning_rate"), 0.5);
+  EXPECT_THAT((*sections)[1].options.list("dataset"), ElementsAre("x.jsonl:2", "y.jsonl:1"));
+  EXPECT_EQ((*sections)[1].options.integer("max_steps"), 7);
+
+  const auto error = [&](const std::string& text) {
+    const auto result = read(text);
+    return result ? std::string("accepted") : result.error().message;
+  };
+  EXPECT_THAT(error("[a]\nlearnin_rate = 1\n"), HasSubstr(path + ":2: option 'learnin_rate'"));
+  EXPECT_THAT(error("[a]\nlearnin_rate = 1\n"), HasSubstr("did you mean 'learning_rate'"));
+  EXPECT_THAT(error("[a]\nseed = 1\n"), HasSubstr("'seed' cannot stand in a section"));
+  EXPECT_THAT(error("[a]\nmax_steps = many\n"), HasSubstr(":2: --max_steps wants a whole number"));
+  EXPECT_THAT(error("[a]\nmax_steps = 1\nmax_steps = 2\n"), HasSubstr(":3: 'max_steps' is given twice"));
+  EXPECT_THAT(error("max_steps = 1\n"), HasSubstr(":1: 'max_steps = 1' stands before"));
+  EXPECT_THAT(error("[a]\n[a]\n"), HasSubstr(":2: section 'a'"));
+  EXPECT_THAT(error("[a\n"), HasSubstr("expected [section]"));
+  EXPECT_THAT(error("[a]\nwhat\n"), HasSubstr("name = value"));
+  EXPECT_THAT(error("# nothing\n"), HasSubstr("has no [section]"));
+  std::remove(path.c_str());
+  EXPECT_THAT(parse_sections(kSft, base, kAllowed, path).error().message, HasSubstr("cannot be read"));
+}
+
 TEST(Options, DigestSeesResultsAndNothingElse) {
   const auto base = parse(kTrain, {})->result_digest(kTrain);
   EXPECT_EQ(parse(kTrain, {"--layout", "learner=1", "--save_steps", "7"})->result_digest(kTrain), base);

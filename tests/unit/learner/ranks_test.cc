@@ -1,10 +1,12 @@
 // SFT and the learner on several ranks: run by mpirun with 1, 2 and 3 ranks. The same work on one rank is the measure.
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "tests/unit/learner/fixtures.h"
 #include "workers/learner/learner.h"
 #include "workers/learner/learner_state.h"
 #include "workers/learner/replay.h"
+#include "workers/learner/sft_eval.h"
 
 namespace prosodia {
 namespace {
@@ -51,9 +53,60 @@ TEST(Ranks, SftGivesTheLossesOfOneRank) {
     const auto single = value_of(train_sft(sft_options("alone", 1), *alone));
     ASSERT_EQ(together.losses.size(), single.losses.size());
     for (size_t i = 0; i < single.losses.size(); ++i)
-      EXPECT_NEAR(together.losses[i], single.losses[i], 1e-4 * single.losses[i]) << i;
+      EXPECT_NEAR(together.losses[i], single.losses[i], 1e-6 * single.losses[i]) << i;
+    const auto ours = value_of(load_model(shared_dir() / "together")),
+               one = value_of(load_model(shared_dir() / "alone"));
+    for (size_t p = 0; p < one->parameters().size(); ++p) {
+      const auto& [name, tensor] = one->parameters()[p];
+      const double norm = tensor.norm().item<double>();
+      EXPECT_LE((ours->parameters()[p].tensor - tensor).norm().item<double>(), 1e-5 * norm + 1e-7) << name;
+    }
   }
   ok(ranks->barrier());
+}
+
+// Rows are shared out, and still the sums are taken in the same order.
+TEST(Ranks, SftEvaluationGivesTheBitsOfOneRank) {
+  const auto model = value_of(load_model(shared_dir() / "model"));
+  const auto processor = value_of(Processor::load(shared_dir() / "model", std::make_shared<AudioStore>()));
+  const auto evaluate = [&](Collective& collective) {
+    return value_of(value_of(SftEvalSet::load({shared_dir() / "train.jsonl"}, *processor, 1000, 8192, collective))
+                        ->evaluate(*model, nullptr));
+  };
+  const SftEvaluation together = evaluate(*ranks), alone = evaluate(*single_rank_collective());
+  EXPECT_EQ(together.loss, alone.loss);
+  EXPECT_EQ(together.mean_token_accuracy, alone.mean_token_accuracy);
+  EXPECT_EQ(together.num_tokens, alone.num_tokens);
+}
+
+// Stages, an adapter, the best model: stopped in either stage, the ranks end with the same bits.
+TEST(Ranks, SftStagesWithAnAdapterResumeBitExactly) {
+  const auto staged = [](const std::string& out) {
+    SftOptions options = sft_options(out, ranks->size());
+    options.model.lora = LoraOptions{.r = 4, .lora_alpha = 8, .seed = 3};
+    SftStage first = options, second = options;
+    first.max_steps = 3;
+    first.freeze = value_of(FreezeSpec::parse("layers.0"));
+    second.max_steps = 4;
+    second.eval_datasets = {shared_dir() / "train.jsonl"};
+    second.eval_steps = 1;
+    second.greater_is_better = true;  // the first evaluation stays the best
+    second.load_best_model_at_end = true;
+    options.stages = {first, second};
+    return options;
+  };
+  const auto straight = value_of(train_sft(staged("stages"), *ranks));
+  EXPECT_EQ(straight.best_step, 4);
+  for (const int stop_after : {2, 3, 5}) {
+    SftOptions cut = staged(fmt::format("stages-{}", stop_after));
+    int asked = 0;
+    cut.stop_requested = [&] { return ++asked == stop_after && ranks->rank() == 0; };
+    EXPECT_FALSE(train_sft(cut, *ranks));
+    cut.stop_requested = nullptr;
+    EXPECT_EQ(value_of(train_sft(cut, *ranks)).resumed_from, stop_after);
+    ok(ranks->barrier());
+    EXPECT_EQ(weights_hex(cut.output_dir), weights_hex(shared_dir() / "stages")) << stop_after;
+  }
 }
 
 TEST(Ranks, SftResumesBitExactly) {
