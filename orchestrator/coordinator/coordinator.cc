@@ -95,9 +95,14 @@ Status Coordinator::commit(std::span<core::Action> actions) {
   if (appended) {
     const auto begin = std::chrono::steady_clock::now();
     PROSODIA_TRY(journal_->sync());
-    sync_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    sync_seconds_ += seconds;
     ++syncs_;
+    if (options_.on_journal_sync) options_.on_journal_sync(seconds);
   }
+  for (const core::Action& action : actions)
+    if (const auto* append = std::get_if<core::Append>(&action); append != nullptr && options_.on_record)
+      options_.on_record(append->record);
   for (core::Action& action : actions) PROSODIA_TRY(perform(action));
   return {};
 }
@@ -111,7 +116,8 @@ Status Coordinator::perform(core::Action& action) {
   if (const auto* request = std::get_if<core::Reload>(&action)) return reload(*request);
   if (const auto* replace = std::get_if<core::Replace>(&action)) {
     spdlog::warn("{} should be replaced: {}", replace->worker, replace->reason);
-    if (options_.on_stuck) options_.on_stuck(replace->worker, replace->reason);
+    if (!options_.on_stuck) return {};
+    if (const Status handled = options_.on_stuck(replace->worker, replace->reason); !handled) conclude(handled);
   } else if (const auto* complete = std::get_if<core::Complete>(&action)) {
     spdlog::info("run complete: {} steps, run digest {}", complete->steps, complete->run_digest.hex());
     conclude({});

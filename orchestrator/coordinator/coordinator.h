@@ -54,10 +54,14 @@ struct CoordinatorOptions {
 
   std::function<void(const std::string& endpoint)> on_listening;  // optional
   FileSystem* fs = nullptr;  // the run folder's; nullptr: the real one. Outlives the coordinator
-  // To whoever can restart processes; both optional. on_alive: every tick, while the loop turns.
+  // To whoever can restart processes; both optional. on_alive: every tick, while the loop turns. on_stuck: an error
+  // ends the run with it, because nobody can.
   std::function<void()> on_alive;
-  std::function<void(const std::string& worker, const std::string& reason)> on_stuck;
-  std::function<void(const core::RunCore&)> on_tick;  // optional: observes, on the coordinator's thread
+  std::function<Status(const std::string& worker, const std::string& reason)> on_stuck;
+  // Observers, all optional, on the coordinator's thread.
+  std::function<void(const core::RunCore&)> on_tick;
+  std::function<void(const core::Record&)> on_record;  // durable now, for the first time
+  std::function<void(double seconds)> on_journal_sync;
 };
 
 // Takes RUN/LOCK (RUN is created when missing, closed to others than user and group) for the caller alone; held until

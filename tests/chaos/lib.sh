@@ -42,6 +42,11 @@ kill_process() {  # name: kill -9, once it is there
 }
 descendants() { local p; for p in $(pgrep -P "$1"); do echo "$p"; descendants "$p"; done; }
 
+# Whether processes (pids) have ended, collected by their parent or not.
+gone() { local p; for p in $1; do [ ! -e "/proc/$p" ] || grep -qs '^State:.Z' "/proc/$p/status" || return 1; done; }
+# A counter of the newest step's metrics, "workers_lost" for ft/workers_lost; 0 before it first appears.
+counted() { tail -n 1 "$R/run/metrics.jsonl" | grep -oE "\"ft/$1\":[0-9]+" | grep -oE '[0-9]+$' || echo 0; }
+
 finish_run() { wait "$run" || give_up "the run did not survive (exit code $?)"; }
 # The digest of the undisturbed run; every step once in the metrics; every group once in journal and archive; nothing left.
 check_run() {

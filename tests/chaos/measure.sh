@@ -14,16 +14,14 @@ ms_since() { echo $((($(now) - $1) / 1000000)); }
 until_true() { until "$@"; do running || give_up "the run ended"; sleep 0.01; done; }
 new_step() { [ "$(lines)" -gt "$seen" ]; }
 median() { sort -n "$R/$1" | awk '{ v[NR] = $1 } END { printf "%d ms (%d to %d, n=%d)", NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2, v[1], v[NR], NR }'; }
-counter() { tail -n 1 "$R/run/metrics.jsonl" | grep -oE "\"$1\":[0-9]+" | grep -oE '[0-9]+$' || echo 0; }
-lost_more() { [ "$(counter ft/workers_lost)" -gt "$lost" ]; }
+lost_more() { [ "$(counted workers_lost)" -gt "$lost" ]; }
 other_pid() { local p; p=$(pid_of "$1"); [ -n "$p" ] && [ "$p" != "$2" ]; }
 settle() { wait_for_steps_more 3; seen=$(lines); }
-gone() { local p; for p in $1; do [ ! -e "/proc/$p" ] || grep -q '^State:.Z' "/proc/$p/status" 2>/dev/null || return 1; done; }
 
 start_run
 for _ in $(seq "$rounds"); do
   # The coordinator alone: the supervisor stands still meanwhile, so that no replacement gives the loss away.
-  settle; lost=$(counter ft/workers_lost); pid=$(pid_of rollout-0)
+  settle; lost=$(counted workers_lost); pid=$(pid_of rollout-0)
   kill -STOP "$run"; t=$(now); kill -9 "$pid"; until_true lost_more; ms_since "$t" >>"$R/worker_loss_seen"; kill -CONT "$run"
   until_true other_pid rollout-0 "$pid"
 

@@ -11,7 +11,6 @@ stop_for() {  # seconds, name
 }
 # Both rollout workers at once: work waits for them, so they have leases in hand or in their sockets. Silent for more than
 # three heartbeats of 200 ms they lose these; what they then sample comes too late.
-counted() { tail -n 1 "$R/run/metrics.jsonl" | grep -oE "\"ft/$1\":[0-9]+" | grep -oE '[0-9]+$' || echo 0; }
 rollouts() { pid_of rollout-0; pid_of rollout-1; }
 both() { [ "$(rollouts | wc -l)" = 2 ]; }
 for _ in 1 2 3; do
@@ -31,7 +30,7 @@ worker=$(pid_of rollout-0) scorer=$(pid_of reward-0)
 replaced() { [ "$(pid_of rollout-0)" != "$worker" ] && [ "$(pid_of reward-0)" != "$scorer" ] && is_there rollout-0 && is_there reward-0; }
 kill -STOP "$worker" "$scorer"; faults=$((faults + 2))
 await "replacements for processes that stand still" replaced
-for pid in $worker $scorer; do [ ! -e "/proc/$pid" ] || grep -q '^State:.Z' "/proc/$pid/status" || give_up "$pid is still there"; done
+gone "$worker $scorer" || give_up "one of $worker $scorer is still there"
 finish_run
 check_run
 echo "faults injected: $faults stops; late results refused: $refused, leases cancelled: $cancelled"

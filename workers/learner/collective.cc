@@ -20,6 +20,7 @@ class SingleRank final : public Collective {
   Status barrier() override { return {}; }
   Status reduce_scatter_sum(std::span<float>) override { return {}; }
   Status all_gather(std::span<float>) override { return {}; }
+  void set_deadline(std::chrono::milliseconds) override {}
   void abort(int exit_code, std::string_view reason) override {
     spdlog::error("{}", reason);
     spdlog::shutdown();

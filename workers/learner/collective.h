@@ -47,6 +47,9 @@ class Collective {
   virtual Status all_gather(std::span<float> values) = 0;
   Status all_reduce_sum(std::span<float> values);  // the two above: same bits on every rank
 
+  // From now on a call that waits longer returns kUnavailable; 0 = no limit. Of this rank alone.
+  virtual void set_deadline(std::chrono::milliseconds deadline) = 0;
+
   // Ends every rank of the group, with this exit code, from any state. Does not return.
   [[noreturn]] virtual void abort(int exit_code, std::string_view reason) = 0;
 
@@ -59,10 +62,10 @@ class Collective {
 std::unique_ptr<Collective> single_rank_collective();
 
 struct MpiOptions {
-  std::chrono::milliseconds deadline{0};      // a call that waits longer returns kUnavailable; 0 = no limit
-  std::chrono::microseconds spin{50};         // busy-wait this long, then sleep between polls: a rank that waits for
-  std::chrono::microseconds poll_sleep{200};  // the coordinator must not eat a core that samples
-  size_t window_floats = size_t{1} << 20;     // elements a rank sends to one peer at a time: bounds extra memory
+  std::chrono::milliseconds deadline{600'000};  // the first; see set_deadline
+  std::chrono::microseconds spin{50};           // busy-wait this long, then sleep between polls: a rank that waits for
+  std::chrono::microseconds poll_sleep{200};    // the coordinator must not eat a core that samples
+  size_t window_floats = size_t{1} << 20;       // elements a rank sends to one peer at a time: bounds extra memory
 };
 
 // Initialises MPI (MPI_THREAD_FUNNELED) at first use and finalises it when destroyed last. `communicator_handle` is an
@@ -74,7 +77,7 @@ Result<std::unique_ptr<Collective>> make_collective(const MpiOptions& options = 
 
 struct NcclOptions {
   int device = 0;
-  std::chrono::milliseconds deadline{600'000};  // an operation that takes longer aborts the communicator: kUnavailable
+  std::chrono::milliseconds deadline{600'000};  // the first; an operation that takes longer aborts the communicator
   std::string_view library = "libprosodia_cuda.so";
 };
 // Opens the CUDA library at run time and builds a NCCL communicator whose id travels over `host`, which also keeps

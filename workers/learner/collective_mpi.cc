@@ -9,6 +9,7 @@
 #include <limits>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "workers/learner/collective.h"
 
@@ -114,6 +115,8 @@ class Mpi final : public Collective {
     return {};
   }
 
+  void set_deadline(std::chrono::milliseconds deadline) override { options_.deadline = deadline; }
+
   void abort(int exit_code, std::string_view reason) override {
     spdlog::error("learner rank {}: {}; ending the learner group", rank_, reason);
     spdlog::default_logger()->flush();
@@ -165,18 +168,22 @@ class Mpi final : public Collective {
                  "receive");
   }
 
+  // Time in which this process itself stood still (a stopped job, a suspended machine) is not the others' fault:
+  // between two looks at most kLongestPause counts.
   Status wait(std::span<MPI_Request> requests, const char* what) {
-    const auto start = Clock::now();
-    while (true) {
+    constexpr Clock::duration kLongestPause = std::chrono::seconds(1);
+    Clock::duration waited{0};
+    for (auto looked = Clock::now();;) {
       int done = 0;
       PROSODIA_TRY(
           check(MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE), what));
       if (done) return {};
-      const auto waited = Clock::now() - start;
+      const auto now = Clock::now();
+      waited += std::min(now - std::exchange(looked, now), kLongestPause);
       if (options_.deadline.count() > 0 && waited > options_.deadline)
         return fail(ErrorCode::kUnavailable,
-                    "learner rank {}: {} waited more than {} ms for the other ranks. Next: look at their logs; the "
-                    "group restarts from its last checkpoint",
+                    "learner rank {}: {} waited more than {} ms for the other ranks: one of them stands still. Next: "
+                    "look at the log; the group goes on from its last checkpoint when it is started again",
                     rank_, what, options_.deadline.count());
       if (waited > options_.spin) std::this_thread::sleep_for(options_.poll_sleep);
     }

@@ -27,6 +27,7 @@ class DeviceCommunicator {
   virtual ~DeviceCommunicator() = default;
   virtual Status reduce_scatter_sum(float* values, size_t count) = 0;
   virtual Status all_gather(float* values, size_t count) = 0;
+  virtual void set_deadline(int64_t deadline_ms) = 0;
   virtual void abort() = 0;
 };
 

@@ -23,6 +23,10 @@ class NcclCollective final : public Collective {
     return device_->reduce_scatter_sum(values.data(), values.size());
   }
   Status all_gather(std::span<float> values) override { return device_->all_gather(values.data(), values.size()); }
+  void set_deadline(std::chrono::milliseconds deadline) override {
+    device_->set_deadline(deadline.count());
+    host_->set_deadline(deadline);
+  }
   void abort(int exit_code, std::string_view reason) override {
     device_->abort();
     host_->abort(exit_code, reason);

@@ -8,6 +8,7 @@
 
 #include "data/base/bytes.h"
 #include "data/base/exit_code.h"
+#include "workers/learner/collective_deadline.h"
 #include "workers/learner/guarded.h"
 #include "workers/learner/learner_state.h"
 
@@ -57,9 +58,13 @@ protocol::StepDone done_of(const GrpoOutcome& outcome) {
 class LearnerRun {
  public:
   LearnerRun(const LearnerOptions& options, Collective& collective)
-      : options_(options), collective_(collective), store_(posix_file_system(), options.checkpoint_dir) {}
+      : options_(options),
+        collective_(collective),
+        deadline_(options.collective_limit),
+        store_(posix_file_system(), options.checkpoint_dir) {}
 
   Result<LearnerReport> run(const ConnectLearner& connect) {
+    collective_.set_deadline(deadline_.limit());
     PROSODIA_TRY(start(connect));
     report_.first_step = state_->version();
     while (true) {
@@ -162,6 +167,8 @@ class LearnerRun {
   }
 
   Status do_step(const protocol::StepBatch& batch) {
+    using std::chrono::steady_clock;
+    const auto begin = steady_clock::now();
     PROSODIA_ASSIGN(GrpoOutcome outcome, state_->step(batch));
     Status status;
     if (rank0()) {
@@ -171,6 +178,8 @@ class LearnerRun {
       last_ = std::move(outcome);
     }
     PROSODIA_TRY(collective_.agree(status));
+    deadline_.on_step(std::chrono::ceil<std::chrono::milliseconds>(steady_clock::now() - begin));
+    collective_.set_deadline(deadline_.of_step());
     const uint64_t version = state_->version();
     const bool last = options_.max_steps > 0 && version == static_cast<uint64_t>(options_.max_steps);
     if (last || version % static_cast<uint64_t>(std::max<int64_t>(1, options_.save_steps)) == 0) return save();
@@ -178,6 +187,7 @@ class LearnerRun {
   }
 
   Status save() {
+    collective_.set_deadline(deadline_.limit());  // the others wait while rank 0 writes
     if (saved_version_ != state_->version()) {
       std::map<uint64_t, PackedWeights> kept;
       if (rank0()) kept = server_->kept();
@@ -187,7 +197,9 @@ class LearnerRun {
     Status status;
     if (rank0())
       status = link_->checkpoint_committed({PolicyVersion(*saved_version_), store_.path_of(*saved_version_).string()});
-    return collective_.agree(status);
+    PROSODIA_TRY(collective_.agree(status));
+    collective_.set_deadline(deadline_.of_step());
+    return {};
   }
 
   Result<LearnerReport> finish(const Command& command) {
@@ -209,6 +221,7 @@ class LearnerRun {
 
   const LearnerOptions& options_;
   Collective& collective_;
+  CollectiveDeadline deadline_;
   CheckpointStore store_;
   std::unique_ptr<FileLock> checkpoint_lock_;  // rank 0
   std::unique_ptr<WeightServer> server_;       // rank 0

@@ -82,6 +82,7 @@ struct LearnerOptions {
   ProcessorOptions processor;
   WeightServerOptions weights;  // keep_versions is set to lag + 2
   std::function<bool()> stop_requested;
+  std::chrono::milliseconds collective_limit{600'000};  // see collective_deadline.h
   // Waiting for the coordinator, rank 0 meets the others so often: a rank that hangs is found by the collective's
   // deadline, which therefore should be longer.
   std::chrono::milliseconds meet_every{1000};

@@ -12,8 +12,6 @@ namespace {
 
 constexpr int64_t kFloat = 4;  // bytes of fp32
 constexpr double kFramesPerSecond = 100;
-constexpr int64_t kKeptLogits = int64_t{1} << 25;  // elements: below it the log-prob operator keeps its logits
-constexpr int64_t kVocabChunk = 4096, kRowBlock = 256;
 
 int64_t element_bytes(const MemoryRequest& request) { return request.dtype == "bfloat16" ? 2 : 4; }
 
@@ -88,8 +86,7 @@ bool trains_audio(const ModelConfig& config, const MemoryRequest& r) {
 }
 
 // Weights, gradients, moments of one rank.
-void add_training_state(const ModelConfig& config, const MemoryRequest& r, std::vector<MemoryItem>& items) {
-  const ParameterCount count = count_parameters(config, r);
+void add_training_state(const ParameterCount& count, const MemoryRequest& r, std::vector<MemoryItem>& items) {
   const auto element = static_cast<uint64_t>(element_bytes(r));
   const auto ranks = static_cast<uint64_t>(r.learner_ranks);
   const uint64_t over_state = r.sharding == Sharding::kNone ? 1 : ranks;
@@ -108,10 +105,9 @@ void add_training_state(const ModelConfig& config, const MemoryRequest& r, std::
 
 // Backward's own: gradients of the widest operators, and of the embedding, which exist beside the buffer they are added
 // to. A tied head's gradient waits for the embedding's, at the very end.
-void add_backward(const ModelConfig& config, const MemoryRequest& r, const MicroBatchShape& shape,
-                  std::vector<MemoryItem>& items) {
+void add_backward(const ModelConfig& config, const ParameterCount& count, const MemoryRequest& r,
+                  const MicroBatchShape& shape, std::vector<MemoryItem>& items) {
   const Widths w = widths(config.text);
-  const ParameterCount count = count_parameters(config, r);
   const int64_t element = element_bytes(r);
   items.push_back({fmt::format("activations of {} tokens", shape.tokens), Lifetime::kTransient,
                    activation_bytes(config, r, shape.tokens, shape.predicted, shape.frames)});
@@ -120,15 +116,16 @@ void add_backward(const ModelConfig& config, const MemoryRequest& r, const Micro
   const uint64_t head = r.lora_rank > 0 ? 0 : static_cast<uint64_t>(w.vocab * w.hidden * element);
   items.push_back({"a weight's gradient before it is added", Lifetime::kTransient,
                    count.largest * static_cast<uint64_t>(element) + (r.own_head ? 0 : head)});
-  const int64_t block = std::min(kRowBlock, std::max<int64_t>(1, shape.predicted)) * std::min(kVocabChunk, w.vocab);
-  items.push_back({"log-prob chunks", Lifetime::kTransient,
-                   static_cast<uint64_t>((2 * block + 2 * std::min(kVocabChunk, w.vocab) * w.hidden) * kFloat)});
+  const int64_t columns = std::min(ops::kVocabChunk, w.vocab);
+  const int64_t block = std::min(ops::kLogitRowBlock, std::max<int64_t>(1, shape.predicted)) * columns;
+  items.push_back(
+      {"log-prob chunks", Lifetime::kTransient, static_cast<uint64_t>((2 * block + 2 * columns * w.hidden) * kFloat)});
 }
 
-void add_engine(const ModelConfig& config, const MemoryRequest& r, std::vector<MemoryItem>& items) {
+void add_engine(const ModelConfig& config, const ParameterCount& count, const MemoryRequest& r,
+                std::vector<MemoryItem>& items) {
   const Widths w = widths(config.text);
   const int64_t element = element_bytes(r);
-  const ParameterCount count = count_parameters(config, r);
   items.push_back({"weights", Lifetime::kResident, count.all * static_cast<uint64_t>(element)});
   if (element == kFloat)
     items.push_back({"weights repacked for decoding", Lifetime::kResident, count.decoder_linear * kFloat});
@@ -202,7 +199,7 @@ uint64_t activation_bytes(const ModelConfig& config, const MemoryRequest& r, int
   const int64_t kept = r.gradient_checkpointing ? w.layers * w.hidden + layer : w.layers * (layer + adapters);
   auto bytes = static_cast<uint64_t>(tokens * (kept + 2 * w.hidden) * element);  // + embedding, final norm
   bytes += static_cast<uint64_t>(predicted * w.hidden * element);                // rows selected for the head
-  if (predicted * w.vocab <= kKeptLogits && r.dtype == "float32")
+  if (predicted * w.vocab <= ops::kMaxKeptLogits && r.dtype == "float32")
     bytes += static_cast<uint64_t>(predicted * w.vocab * kFloat);
   if (trains_audio(config, r)) bytes += audio_activation_bytes(*config.audio, frames, element);
   return bytes;
@@ -210,20 +207,21 @@ uint64_t activation_bytes(const ModelConfig& config, const MemoryRequest& r, int
 
 ProcessMemory plan_sft(const ModelConfig& config, const MemoryRequest& request) {
   ProcessMemory plan{"sft rank", {}};
-  add_training_state(config, request, plan.items);
-  add_backward(config, request, sft_micro_batch(request), plan.items);
+  const ParameterCount count = count_parameters(config, request);
+  add_training_state(count, request, plan.items);
+  add_backward(config, count, request, sft_micro_batch(request), plan.items);
   return plan;
 }
 
 ProcessMemory plan_learner(const ModelConfig& config, const MemoryRequest& request, bool serves_weights) {
   ProcessMemory plan{serves_weights ? "learner rank 0" : "learner rank", {}};
-  add_training_state(config, request, plan.items);
   const ParameterCount count = count_parameters(config, request);
+  add_training_state(count, request, plan.items);
   const auto element = static_cast<uint64_t>(element_bytes(request));
   const bool second_model = request.reference && request.lora_rank == 0;  // adapters: the base is the reference
   const uint64_t over = request.sharding == Sharding::kFull ? static_cast<uint64_t>(request.learner_ranks) : 1;
   if (second_model) plan.items.push_back({"reference model", Lifetime::kResident, count.all * element / over});
-  add_backward(config, request, learner_micro_batch(request), plan.items);
+  add_backward(config, count, request, learner_micro_batch(request), plan.items);
   if (serves_weights)
     plan.items.push_back({fmt::format("served weight versions ({})", request.lag + 2), Lifetime::kResident,
                           static_cast<uint64_t>(request.lag + 2) * count.all * element, /*on_host=*/true});
@@ -232,16 +230,34 @@ ProcessMemory plan_learner(const ModelConfig& config, const MemoryRequest& reque
 
 ProcessMemory plan_rollout(const ModelConfig& config, const MemoryRequest& request) {
   ProcessMemory plan{"rollout worker", {}};
-  add_engine(config, request, plan.items);
   const ParameterCount count = count_parameters(config, request);
+  add_engine(config, count, request, plan.items);
   plan.items.push_back({"a fetched weight version", Lifetime::kTransient,
                         count.all * static_cast<uint64_t>(element_bytes(request)), /*on_host=*/true});
   return plan;
 }
 
+ProcessMemory plan_reward(const ModelConfig& config, const MemoryRequest& request) {
+  // The instruction, the question's frame and the answer's form: some 300 tokens in the paper's words.
+  constexpr int64_t kWordsTokens = 300;
+  constexpr uint64_t kKeptClips = uint64_t{256} << 20;
+  MemoryRequest group = request;
+  group.max_rows = request.num_generations;
+  group.prompt_tokens = request.prompt_tokens + kWordsTokens;
+  ProcessMemory plan{"reward worker", {}};
+  add_engine(config, count_parameters(config, group), group, plan.items);
+  const Widths w = widths(config.text);
+  const int64_t tokens = group.prompt_tokens + request.num_generations * request.max_completion_length;
+  plan.items.push_back({fmt::format("prefill of a group, {} tokens", tokens), Lifetime::kTransient,
+                        static_cast<uint64_t>(tokens * (4 * w.hidden + 2 * w.query + 2 * w.key + 3 * w.inner) *
+                                              element_bytes(request))});
+  plan.items.push_back({"encoded and log-mel clips kept, at most", Lifetime::kResident, 2 * kKeptClips});
+  return plan;
+}
+
 ProcessMemory plan_infer(const ModelConfig& config, const MemoryRequest& request) {
   ProcessMemory plan{"infer, eval", {}};
-  add_engine(config, request, plan.items);
+  add_engine(config, count_parameters(config, request), request, plan.items);
   return plan;
 }
 

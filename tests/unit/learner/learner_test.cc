@@ -8,6 +8,7 @@
 
 #include "orchestrator/protocol/bulk.h"
 #include "tests/unit/learner/fixtures.h"
+#include "workers/learner/collective_deadline.h"
 #include "workers/learner/learner_state.h"
 #include "workers/learner/replay.h"
 
@@ -91,10 +92,63 @@ class LearnerTest : public testing::Test {
   }
 
   TempDir dir_;
-  std::unique_ptr<Collective> ranks_;
+  std::unique_ptr<Collective> ranks_;  // a test may put another one in its place
   std::unique_ptr<Processor> processor_;
   std::vector<protocol::StepBatch> batches_;
 };
+
+// One rank that notes how long it was told to wait for the others.
+class NotedDeadlines final : public Collective {
+ public:
+  explicit NotedDeadlines(std::vector<std::chrono::milliseconds>& notes) : notes_(notes) {}
+  int rank() const override { return 0; }
+  int size() const override { return 1; }
+  Status broadcast(std::span<std::byte>, int) override { return {}; }
+  Status all_reduce_sum(std::span<double>) override { return {}; }
+  Status barrier() override { return {}; }
+  Status reduce_scatter_sum(std::span<float>) override { return {}; }
+  Status all_gather(std::span<float>) override { return {}; }
+  void set_deadline(std::chrono::milliseconds deadline) override { notes_.push_back(deadline); }
+  void abort(int exit_code, std::string_view) override { std::_Exit(exit_code); }
+
+ private:
+  std::vector<std::chrono::milliseconds>& notes_;
+};
+
+// A rank that stands still is found by what steps take here, not by the limit that loading and saving need.
+TEST_F(LearnerTest, WaitsForTheOtherRanksByTheLengthOfItsSteps) {
+  Script script;
+  for (const auto& batch : {batches_[0], batches_[1]}) script.tasks.emplace_back(batch);
+  script.tasks.emplace_back(protocol::Shutdown{0, "done"});
+  std::vector<std::chrono::milliseconds> notes;
+  ranks_ = std::make_unique<NotedDeadlines>(notes);
+  LearnerOptions with_limit = options("deadlines");
+  with_limit.collective_limit = std::chrono::hours(9);
+  ASSERT_TRUE(run(with_limit, script));
+  // Start; step 0; step 1 and, after it, the checkpoint.
+  ASSERT_EQ(notes.size(), 5u);
+  for (const size_t at : {0, 3}) EXPECT_EQ(notes[at], with_limit.collective_limit) << at;
+  for (const size_t at : {1, 2, 4}) {
+    EXPECT_GE(notes[at], CollectiveDeadline::kLeast) << at;
+    EXPECT_LT(notes[at], with_limit.collective_limit) << at;
+  }
+}
+
+TEST(CollectiveDeadline, IsTenTimesTheLongestStepBetweenAMinuteAndTheLimit) {
+  using std::chrono::milliseconds;
+  CollectiveDeadline deadline(milliseconds(600'000));
+  EXPECT_EQ(deadline.of_step(), milliseconds(600'000)) << "nothing is known yet";
+  deadline.on_step(milliseconds(12));
+  EXPECT_EQ(deadline.of_step(), milliseconds(60'000));
+  deadline.on_step(milliseconds(9'000));
+  deadline.on_step(milliseconds(8'000));
+  EXPECT_EQ(deadline.of_step(), milliseconds(90'000));
+  deadline.on_step(milliseconds(300'000));
+  EXPECT_EQ(deadline.of_step(), milliseconds(600'000));
+  CollectiveDeadline patient(milliseconds(0));
+  patient.on_step(milliseconds(12));
+  EXPECT_EQ(patient.of_step(), milliseconds(0)) << "0 = no limit";
+}
 
 TEST_F(LearnerTest, TrainsReportsServesAndCommits) {
   Script script;

@@ -170,6 +170,13 @@ void attend_rows_cached(const KvLayout& layout, int64_t heads, float scale, cons
 
 // --- logits ----------------------------------------------------------------------------------------------------------
 
+// Softmax statistics run over the vocabulary in chunks of so many columns, counted from column 0.
+inline constexpr int64_t kVocabChunk = 4096;
+// ops::token_logprobs() makes its logits in blocks of so many rows by kVocabChunk columns, and keeps them for its
+// backward when all of them together are not more than so many floats (128 MB).
+inline constexpr int64_t kLogitRowBlock = 256;
+inline constexpr int64_t kMaxKeptLogits = int64_t{1} << 25;
+
 // Of z = logit * inverse_temperature over a whole row. Same bits as inside ops::token_logprobs().
 struct LogitsStats {
   float max = 0;        // of z

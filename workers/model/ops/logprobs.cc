@@ -1,17 +1,14 @@
 // Log-probabilities of target tokens and entropy, without ever holding [rows, vocabulary].
 //
-// Vocabulary columns are taken in chunks of kVocabChunk, rows in blocks of kRowBlock; a block of logits (4 MB) is made,
-// reduced and forgotten. Backward makes the same blocks again: d logits = g / T (onehot - softmax), then
-// dh += dlogits w and dw = dlogits^T h. When all logits together are small (kMaxKeptLogits), forward keeps them, which
-// saves backward one of its three products.
+// Vocabulary columns are taken in chunks of kVocabChunk, rows in blocks of kLogitRowBlock; a block of logits (4 MB) is
+// made, reduced and forgotten. Backward makes the same blocks again: d logits = g / T (onehot - softmax), then dh +=
+// dlogits w and dw = dlogits^T h. When all logits together are small (kMaxKeptLogits), forward keeps them, which saves
+// backward one of its three products.
 #include "workers/model/ops/stats.h"
 #include "workers/model/ops/torch_util.h"
 
 namespace prosodia::ops {
 namespace {
-
-constexpr int64_t kRowBlock = 256;
-constexpr int64_t kMaxKeptLogits = int64_t{1} << 25;  // floats: 128 MB
 
 struct Scratch {
   AlignedBuffer panels, weight_rows, logits, gradients, hidden_rows, weight_gradients;
@@ -74,10 +71,11 @@ void for_blocks(const Problem<Element>& p, float* kept, Kept mode, const Visit& 
     const int64_t cols = std::min(kVocabChunk, p.vocab - col);
     const bool compute = kept == nullptr || mode == Kept::kFill;
     const Element* panels = compute ? pack_chunk(p, col, cols) : nullptr;
-    float* reused = kept ? nullptr : scratch().logits.reserve(static_cast<size_t>(std::min(kRowBlock, p.rows) * cols));
-    for (int64_t row = 0; row < p.rows; row += kRowBlock) {
-      const LogitBlock block{kept ? kept + col * p.rows + row * cols : reused, row, std::min(kRowBlock, p.rows - row),
-                             col, cols};
+    float* reused =
+        kept ? nullptr : scratch().logits.reserve(static_cast<size_t>(std::min(kLogitRowBlock, p.rows) * cols));
+    for (int64_t row = 0; row < p.rows; row += kLogitRowBlock) {
+      const LogitBlock block{kept ? kept + col * p.rows + row * cols : reused, row,
+                             std::min(kLogitRowBlock, p.rows - row), col, cols};
       if (compute) compute_logits(p, panels, block);
       visit(block);
     }

@@ -10,8 +10,6 @@
 
 namespace prosodia::ops {
 
-constexpr int64_t kVocabChunk = 4096;
-
 class RunningStats {
  public:
   void add(const ChunkStats& chunk) {
