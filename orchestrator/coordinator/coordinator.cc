@@ -95,9 +95,14 @@ Status Coordinator::commit(std::span<core::Action> actions) {
   if (appended) {
     const auto begin = std::chrono::steady_clock::now();
     PROSODIA_TRY(journal_->sync());
-    sync_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    sync_seconds_ += seconds;
     ++syncs_;
+    if (options_.on_journal_sync) options_.on_journal_sync(seconds);
   }
+  for (const core::Action& action : actions)
+    if (const auto* append = std::get_if<core::Append>(&action); append != nullptr && options_.on_record)
+      options_.on_record(append->record);
   for (core::Action& action : actions) PROSODIA_TRY(perform(action));
   return {};
 }

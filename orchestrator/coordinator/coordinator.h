@@ -58,7 +58,10 @@ struct CoordinatorOptions {
   // ends the run with it, because nobody can.
   std::function<void()> on_alive;
   std::function<Status(const std::string& worker, const std::string& reason)> on_stuck;
-  std::function<void(const core::RunCore&)> on_tick;  // optional: observes, on the coordinator's thread
+  // Observers, all optional, on the coordinator's thread.
+  std::function<void(const core::RunCore&)> on_tick;
+  std::function<void(const core::Record&)> on_record;  // durable now, for the first time
+  std::function<void(double seconds)> on_journal_sync;
 };
 
 // Takes RUN/LOCK (RUN is created when missing, closed to others than user and group) for the caller alone; held until

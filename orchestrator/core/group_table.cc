@@ -37,6 +37,12 @@ void GroupTable::erase_before(GroupId end) {
   }
 }
 
+std::array<uint64_t, GroupLifecycle::kStates.size()> GroupTable::counts() const {
+  std::array<uint64_t, GroupLifecycle::kStates.size()> counts{};
+  for (const auto& [id, group] : groups_) ++counts[static_cast<size_t>(group.state)];
+  return counts;
+}
+
 void GroupTable::restore(Group group) {
   PROSODIA_CHECK(group.state == GroupState::kTrained, "only trained groups are read back");
   const GroupId id = group.id;

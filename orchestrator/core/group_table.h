@@ -89,6 +89,7 @@ class GroupTable {
   const std::set<GroupId>& planned() const { return planned_; }
   const std::set<GroupId>& sampled() const { return sampled_; }
   size_t size() const { return groups_.size(); }
+  std::array<uint64_t, GroupLifecycle::kStates.size()> counts() const;  // by state
 
  private:
   std::map<GroupId, Group> groups_;

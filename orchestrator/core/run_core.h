@@ -169,6 +169,7 @@ class RunCore {
   const Counters& counters() const { return counters_; }
   const WorkerTable& workers() const { return workers_; }
   const LearnerState& learner_state() const { return learner_.state; }
+  auto group_counts() const { return groups_.counts(); }  // of groups in memory, by state
   size_t active_leases() const { return leases_.active_count(); }
   Plan& plan() const { return plan_; }
 

@@ -96,6 +96,27 @@ std::string histogram_value(std::string_view tag, std::vector<double> values) {
   return Message().bytes(1, tag).bytes(5, histogram.text()).text();
 }
 
+std::string wav_bytes(std::span<const float> samples, uint32_t rate_hz) {
+  std::string out;
+  const auto put = [&out](auto value) { out.append(reinterpret_cast<const char*>(&value), sizeof value); };
+  const auto data_bytes = static_cast<uint32_t>(samples.size() * sizeof(int16_t));
+  out += "RIFF";
+  put(uint32_t{36} + data_bytes);
+  out += "WAVEfmt ";
+  put(uint32_t{16});
+  put(uint16_t{1});  // PCM
+  put(uint16_t{1});  // channels
+  put(rate_hz);
+  put(uint32_t{rate_hz * 2});  // bytes a second
+  put(uint16_t{2});            // bytes a frame
+  put(uint16_t{16});           // bits a sample
+  out += "data";
+  put(data_bytes);
+  for (const float sample : samples)
+    put(static_cast<int16_t>(std::lrint(std::clamp(std::isfinite(sample) ? sample : 0.f, -1.f, 1.f) * 32767.f)));
+  return out;
+}
+
 uint32_t masked_crc(std::span<const std::byte> bytes) { return std::rotr(crc32c(bytes), 15) + 0xa282ead8u; }
 uint32_t masked_crc(std::string_view text) { return masked_crc(as_byte_span(text)); }
 
@@ -165,6 +186,19 @@ Status EventFileWriter::add_histogram(uint64_t step, double wall_time, std::stri
   std::copy_if(values.begin(), values.end(), std::back_inserter(finite), [](double v) { return std::isfinite(v); });
   if (finite.empty()) return {};
   return write_summary(step, wall_time, Message().bytes(1, histogram_value(tag, std::move(finite))).text());
+}
+
+Status EventFileWriter::add_audio(uint64_t step, double wall_time, std::string_view tag, std::span<const float> samples,
+                                  uint32_t sample_rate_hz) {
+  if (samples.empty()) return {};
+  const Message audio = Message()
+                            .fixed32(1, static_cast<float>(sample_rate_hz))
+                            .varint(2, 1)
+                            .varint(3, samples.size())
+                            .bytes(4, wav_bytes(samples, sample_rate_hz))
+                            .bytes(5, "audio/wav");
+  const Message value = Message().bytes(1, tag).bytes(6, audio.text());
+  return write_summary(step, wall_time, Message().bytes(1, value.text()).text());
 }
 
 EventFileScan scan_event_file(std::span<const std::byte> file) {

@@ -37,6 +37,9 @@ class EventFileWriter {
   Status add_text(uint64_t step, double wall_time, std::string_view tag, std::string_view markdown);
   // Up to 30 buckets of equal width between the smallest and the largest value. Non-finite values are left out.
   Status add_histogram(uint64_t step, double wall_time, std::string_view tag, std::span<const double> values);
+  // Mono samples, full scale ±1, as a 16-bit WAV. None: no event.
+  Status add_audio(uint64_t step, double wall_time, std::string_view tag, std::span<const float> samples,
+                   uint32_t sample_rate_hz);
   Status sync() { return file_.sync(); }
   const std::filesystem::path& path() const { return file_.path(); }
 

@@ -42,6 +42,7 @@ class MonitorSinks final : public MetricsSink {
     for (const StepReport& report : earlier) {
       history_.add(report);
       effective_training_.add(report);
+      if (options_.on_report) options_.on_report(report);
     }
     PROSODIA_ASSIGN(auto newest,
                     read_last_completions(fs_, options_.run_dir / "completions.jsonl", options_.report_samples));
@@ -58,6 +59,7 @@ class MonitorSinks final : public MetricsSink {
   Status on_step(StepReport report) override {
     effective_training_.add(report);
     report.metrics[metric::kEffectiveTraining] = effective_training_.ratio();
+    if (options_.on_report) options_.on_report(report);
     if (progress_) progress_->on_step(report);  // first: a full disk must not take the run's face away
     history_.add(report);
     keep_samples(report);
@@ -93,22 +95,44 @@ class MonitorSinks final : public MetricsSink {
 
   Status write_events(const StepReport& report) {
     if (events_ == nullptr) return {};
-    auto scalars = report.metrics;
-    for (const auto& [phase, seconds] : report.phase_seconds) scalars["timing_s/" + phase] = seconds;
+    std::map<std::string, double> scalars;
+    for (const auto& [name, value] : report.metrics) scalars[shown_name(name, options_.metric_names)] = value;
+    for (const auto& [phase, seconds] : report.phase_seconds)
+      scalars[shown_name("timing_s/" + phase, options_.metric_names)] = seconds;
     PROSODIA_TRY(events_->add_scalars(report.step, report.wall_time, scalars));
     if (report.samples.empty()) return {};
-    std::vector<double> rewards, lengths;
-    for (const SampledResponse& response : report.samples) {
-      if (response.present) rewards.push_back(response.total);
-      lengths.push_back(static_cast<double>(response.num_tokens));
-    }
-    PROSODIA_TRY(events_->add_histogram(report.step, report.wall_time, "distribution/reward", rewards));
-    PROSODIA_TRY(events_->add_histogram(report.step, report.wall_time, "distribution/completion_length", lengths));
+    PROSODIA_TRY(write_distributions(report));
+    PROSODIA_TRY(write_clip(report));
     const SampledResponse& shown = report.samples.front();
     const std::string text = fmt::format(
         "**{}** (label: {}, reward {:.2f}, format {:.0f}, accuracy {:.0f}, reasoning {:.2f})\n\n```\n{}\n```",
         shown.prompt, shown.solution, shown.total, shown.format, shown.accuracy, shown.reasoning, shown.response);
     return events_->add_text(report.step, report.wall_time, "completions/sample", text);
+  }
+
+  Status write_distributions(const StepReport& report) {
+    std::vector<double> rewards, advantages, lengths;
+    for (const SampledResponse& response : report.samples) {
+      if (response.present) rewards.push_back(response.total);
+      if (response.present) advantages.push_back(response.advantage);
+      lengths.push_back(static_cast<double>(response.num_tokens));
+    }
+    PROSODIA_TRY(events_->add_histogram(report.step, report.wall_time, "distribution/reward", rewards));
+    PROSODIA_TRY(events_->add_histogram(report.step, report.wall_time, "distribution/advantage", advantages));
+    return events_->add_histogram(report.step, report.wall_time, "distribution/completion_length", lengths);
+  }
+
+  // The clip of the response that is shown as text.
+  Status write_clip(const StepReport& report) {
+    const std::string& reference = report.samples.front().audio;
+    if (!options_.load_clip || options_.audio_period_steps == 0 || reference.empty() ||
+        (report.step - 1) % options_.audio_period_steps != 0)
+      return {};
+    auto clip = options_.load_clip(reference.substr(0, reference.find(' ')));
+    if (!clip) return {};
+    const size_t longest = kLoggedClipSeconds * kLoggedClipRateHz;
+    if (clip->size() > longest) clip->resize(longest);
+    return events_->add_audio(report.step, report.wall_time, "completions/sample_audio", *clip, kLoggedClipRateHz);
   }
 
   Status draw(RunState state) {

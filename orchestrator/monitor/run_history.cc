@@ -25,12 +25,12 @@ void RunHistory::add(const StepReport& report) {
 std::vector<CurvePoint> RunHistory::curve(const std::string& metric, size_t max_points) const {
   const auto it = series_.find(metric);
   if (it == series_.end()) return {};
-  const std::vector<Point>& points = it->second;
+  const std::vector<Value>& points = it->second;
   const double window = std::max(1.0, static_cast<double>(points.size()) / 20);
   const double decay = 1 - 2 / (window + 1);
   std::vector<CurvePoint> all;
   double average = 0, weight = 0;
-  for (const Point& point : points) {
+  for (const Value& point : points) {
     average = decay * average + (1 - decay) * point.value;
     weight = decay * weight + (1 - decay);
     all.push_back({point.step, point.value, average / weight});
@@ -52,6 +52,11 @@ std::vector<std::string> RunHistory::names_with_prefix(const std::string& prefix
   for (auto it = series_.lower_bound(prefix); it != series_.end() && it->first.starts_with(prefix); ++it)
     names.push_back(it->first);
   return names;
+}
+
+std::span<const RunHistory::Value> RunHistory::values(const std::string& metric) const {
+  const auto it = series_.find(metric);
+  return it == series_.end() ? std::span<const Value>() : std::span<const Value>(it->second);
 }
 
 double RunHistory::last(const std::string& metric) const {

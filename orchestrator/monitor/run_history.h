@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,13 +19,17 @@ struct CurvePoint {
 
 class RunHistory {
  public:
+  struct Value {
+    double step = 0, value = 0;
+  };
   void add(const StepReport&);  // phase times become "timing_s/<phase>"; non-finite values are left out
   // At most max_points, each the mean of a range of steps. Smoothing: exponential moving average, without bias at the
   // beginning, over about a twentieth of the run so far.
   std::vector<CurvePoint> curve(const std::string& metric, size_t max_points = 400) const;
   bool has(const std::string& metric) const { return series_.contains(metric); }
   std::vector<std::string> names_with_prefix(const std::string& prefix) const;
-  double last(const std::string& metric) const;  // NaN when there is none
+  double last(const std::string& metric) const;                    // NaN when there is none
+  std::span<const Value> values(const std::string& metric) const;  // as they came; valid until the next add()
 
   uint64_t first_step() const { return first_step_; }
   uint64_t last_step() const { return last_step_; }
@@ -33,11 +38,8 @@ class RunHistory {
   double last_wall_time() const { return last_wall_time_; }
 
  private:
-  struct Point {
-    double step, value;
-  };
   void put(const std::string& name, double step, double value);
-  std::map<std::string, std::vector<Point>> series_;
+  std::map<std::string, std::vector<Value>> series_;
   uint64_t first_step_ = 0, last_step_ = 0, total_steps_ = 0;
   double first_wall_time_ = 0, last_wall_time_ = 0;
 };

@@ -142,7 +142,7 @@ make_keys() {
 
 # Checks the input and writes RUN/config.ini; says so when the run is complete.
 prepare() { "$PROSODIA_BINARY" train "${train_options[@]}" --prepare; }
-is_complete() { prepare | grep '^run complete: ' >/dev/null; }
+is_complete() { [[ $'\n'$(prepare) = *$'\nrun complete: '* ]]; }
 
 train_on_slurm() {
   trap 'on_signal USR1 requeue' USR1
@@ -158,6 +158,7 @@ train_on_slurm() {
   make_keys
   [ -n "$layout_given" ] || train_options+=(--layout "$PROSODIA_LAYOUT")
   prepare || exit
+  ! is_complete || exit 0
   record_job
   open_line
   start_step coordinator

@@ -54,7 +54,7 @@ start_step() {
   [ "$name" != coordinator ] || heard_at=-1
 }
 
-# All tasks of these steps, stopped ones too; also when their srun is gone.
+# All tasks of these steps, stopped ones too, whether their srun is there or not.
 signal_steps() {  # SIGNAL NAME…
   local signal=$1 step name
   shift

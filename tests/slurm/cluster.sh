@@ -42,11 +42,13 @@ start_cluster() {
   tail -n 5 "$cluster"/log/*
   skip_or_fail "Slurm does not start here; its logs are above"
 }
-# TmpFS with %n: PMIx keeps its sockets there, and these nodes share one /tmp. cred_expire: a requeued job waits for it.
+# TmpFS with %n: PMIx keeps its sockets there, and these nodes share one /tmp. FirstJobId: Open MPI names shared memory after
+# the job, and there may be another cluster on this host. cred_expire: a requeued job waits for it.
 write_configuration() {  # HOST PORT
   local node
   cat >"$SLURM_CONF" <<END
 ClusterName=prosodia-test
+FirstJobId=$((1 + (RANDOM % 30000) * 1000))
 SlurmctldHost=$1(127.0.0.1)
 SlurmctldPort=$2
 SlurmUser=$(id -un)

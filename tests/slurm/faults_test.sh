@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# One run in which everything dies once: a worker, a learner rank, the coordinator, and an srun behind whose back its step
-# lives on. Each is started again, the digest is that of the run without Slurm. A second job in the folder meanwhile is
-# refused. The run is held up by its stopped reward worker until all that has happened.
+# One run in which everything dies once: a worker, a learner rank, the coordinator, and the srun of a step. Each is started
+# again, the digest is that of the run without Slurm. A second job in the folder meanwhile is refused. The run is held up by
+# its stopped reward worker until all that has happened.
 . "$(dirname "$0")/cluster.sh"
 start_cluster
 use_folder faults
@@ -28,5 +28,6 @@ kill -KILL "$srun"
 await_line 'reward-0 on n[123] was ended by signal 9; starting it again'
 gone() { [ ! -e "/proc/$before" ]; }
 await "the end of the step whose srun was killed" gone
+[ "$(steps_done)" -lt $steps ] || fail "the step whose srun was killed lived on until the job ended"
 expect_end 0
 check_run

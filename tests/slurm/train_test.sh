@@ -28,8 +28,8 @@ expect_code 0 'policy version' "$SCRIPTS/attach" "$R/run" --role rollout --index
 expect_code 2 'the run has no rollout-7; it has: coordinator learner' "$SCRIPTS/attach" "$R/run" --role rollout --index 7
 expect_code 2 "is not running" "$SCRIPTS/attach" "$R/run" --role learner --shell true
 
-# Four jobs of one node each: the finished run again, and three that cannot work.
-submit --nodes=1 -- --layout learner=2,rollout=3,reward=1
+# Four jobs: the finished run again, and three that cannot work.
+submit --nodes=2 -- --layout learner=2,rollout=3,reward=1
 again=$job
 use_folder crowd
 submit --nodes=1 --gres=gpu:2 -- --layout learner=2,rollout=9
@@ -49,4 +49,4 @@ refused "$keys" keys 2 'PROSODIA_KEYS'
 refused "$interface" interface 2 "no network interface 'nosuch0'.*it has: .*lo"
 refused "$crowd" crowd 2 'needs more than the [0-9] GPU.* of node'
 refused "$again" train 0 "run complete: $steps steps"
-[ "$(find "$R/run/logs" -name 'coordinator.*' | wc -l)" = 1 ] || fail "a finished run was started again"
+[ "$(cat "$R"/run/logs/coordinator.* | grep -c '^===')" = 1 ] || fail "a finished run was started again"

@@ -33,11 +33,13 @@ struct Command {
 std::span<const Command> commands();
 
 Result<int> run_data_synth(const Options&, const CommandContext&);
+Result<int> run_data_import(const Options&, const CommandContext&);
 Result<int> run_data_annotate(const Options&, const CommandContext&);
 Result<int> run_data_build(const Options&, const CommandContext&);
 Result<int> run_data_inspect(const Options&, const CommandContext&);
 Result<int> run_init(const Options&, const CommandContext&);
 Result<int> run_sft(const Options&, const CommandContext&);
+Result<int> run_train_rm(const Options&, const CommandContext&);
 Result<int> run_train(const Options&, const CommandContext&);
 Result<int> run_coordinator_role(const Options&, const CommandContext&);
 Result<int> run_learner_role(const Options&, const CommandContext&);
@@ -50,6 +52,7 @@ Result<int> run_infer(const Options&, const CommandContext&);
 Result<int> run_report(const Options&, const CommandContext&);
 Result<int> run_doctor(const Options&, const CommandContext&);
 Result<int> run_replay(const Options&, const CommandContext&);
+Result<int> run_watch(const Options&, const CommandContext&);
 Result<int> run_score(const Options&, const CommandContext&);
 
 }  // namespace prosodia::cli

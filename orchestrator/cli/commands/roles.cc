@@ -10,22 +10,25 @@
 #include <thread>
 
 #include "data/base/number.h"
+#include "data/corpus/audio_store.h"
 #include "data/store/fs.h"
 #include "orchestrator/cli/commands/coordinator_options.h"
 #include "orchestrator/cli/commands/learner_group.h"
 #include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/cli/commands/role_keys.h"
 #include "orchestrator/cli/commands/run_config.h"
+#include "orchestrator/cli/commands/scorer_options.h"
 #include "orchestrator/coordinator/coordinator.h"
 #include "orchestrator/coordinator/crash_plan.h"
+#include "orchestrator/coordinator/telemetry.h"
 #include "orchestrator/launch/layout.h"
 #include "orchestrator/launch/signals.h"
 #include "orchestrator/launch/supervisor_line.h"
 #include "orchestrator/monitor/jsonl_file.h"
 #include "orchestrator/monitor/monitor_sinks.h"
+#include "orchestrator/protocol/transport.h"
 #include "orchestrator/protocol/worker_client.h"
 #include "workers/learner/learner.h"
-#include "workers/reward/scorer_factory.h"
 #include "workers/reward/worker.h"
 #include "workers/rollout/worker.h"
 
@@ -88,7 +91,28 @@ Result<MonitorOptions> monitor_options(const Options& options, const RunStatus& 
   monitor.first_step = status.first_report_step;
   monitor.start_time = static_cast<double>(std::time(nullptr));
   monitor.progress = stdout;
+  monitor.metric_names = options.text("metric_names") == "verl" ? MetricNames::kVerl : MetricNames::kTrl;
+  monitor.audio_period_steps = static_cast<uint64_t>(options.integer("log_audio_steps"));
+  monitor.load_clip = [store = std::make_shared<AudioStore>(AudioStoreOptions{.max_cached_bytes = 0})](
+                          const std::string& reference) -> Result<std::vector<float>> {
+    PROSODIA_ASSIGN(const auto clip, store->load(reference));
+    return clip->samples;
+  };
   return monitor;
+}
+
+double unix_seconds() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+void observe(CoordinatorOptions& coordinator, Telemetry& telemetry) {
+  coordinator.on_tick = [&telemetry](const core::RunCore& core) {
+    telemetry.on_tick(core, protocol::steady_now_ms(), unix_seconds());
+  };
+  coordinator.on_record = [&telemetry](const core::Record& record) {
+    telemetry.on_record(record, protocol::steady_now_ms());
+  };
+  coordinator.on_journal_sync = [&telemetry](double seconds) { telemetry.on_journal_sync(seconds); };
 }
 
 // Under one mpirun nobody can end and start a single process: MPI knows no replacement for a rank. So the job ends as
@@ -120,11 +144,19 @@ Status coordinate(const Options& options, std::atomic<bool>& stop,
   }
   PROSODIA_ASSIGN(const auto lock, lock_run(posix_file_system(), coordinator.run_dir));  // before the monitor writes
   PROSODIA_ASSIGN(const RunStatus before, inspect_run(posix_file_system(), coordinator.run_dir));
-  PROSODIA_ASSIGN(const MonitorOptions monitor, monitor_options(options, before));
+  Telemetry telemetry({.run_dir = coordinator.run_dir,
+                       .metrics_address = options.text("metrics_address"),
+                       .metrics_port = static_cast<int>(options.integer("metrics_port"))},
+                      stop);
+  observe(coordinator, telemetry);
+  PROSODIA_ASSIGN(MonitorOptions monitor, monitor_options(options, before));
+  monitor.on_report = [&telemetry](const StepReport& report) { telemetry.on_report(report); };
   PROSODIA_ASSIGN(const auto sink, open_monitor(posix_file_system(), monitor));
   PROSODIA_ASSIGN(const auto crashing, crash_plan_from_environment(posix_file_system()));  // nullptr but in tests
   coordinator.fs = crashing.get();
-  PROSODIA_TRY(run_coordinator(coordinator, *sink, stop));
+  const Status outcome = run_coordinator(coordinator, *sink, stop);
+  telemetry.on_end(outcome, unix_seconds());
+  PROSODIA_TRY(outcome);
   PROSODIA_ASSIGN(const bool complete, report_if_complete(options));
   if (!complete) return fail(ErrorCode::kInternal, "the coordinator ended without completing the run");
   return {};
@@ -149,10 +181,25 @@ Status roll_out(const Options& options, std::atomic<bool>& stop, const Line& lin
   return run_rollout_worker(worker, *client);
 }
 
+// The reward model is what it was when the run began: grades of two models must not meet in one group.
+Status check_reward_model(const Options& options) {
+  const std::string& recorded = options.text("reward_model_digest");
+  if (recorded.empty()) return {};
+  PROSODIA_ASSIGN(const Digest found, digest_of_reward_model(options));
+  if (found.hex() == recorded) return {};
+  return fail(
+      ErrorCode::kInvalidInput,
+      "the reward model {} has changed since the run was started (digest {}, config.ini has {}…). Next: put the "
+      "original back, or start a new run in another --output_dir",
+      options.text("reward_model"), found.short_hex(), recorded.substr(0, 12));
+}
+
 Status score_rewards(const Options& options, std::atomic<bool>& stop, const Line& line) {
   RewardWorkerOptions worker;
   PROSODIA_ASSIGN(worker.reward, reward_options(options));
-  PROSODIA_ASSIGN(worker.scorer, standard_scorers().make(options.text("reasoning_scorer")));
+  PROSODIA_TRY(check_reward_model(options));
+  configure_torch(options);
+  PROSODIA_ASSIGN(worker.scorer, make_reasoning_scorer(options));
   worker.reasoning_limit = std::chrono::milliseconds(static_cast<int64_t>(options.real("reward_timeout_s") * 1000));
   worker.end_when_stuck = !launch::under_mpi_launcher();
   worker.stop_requested = [&stop] { return stop.load(); };

@@ -41,6 +41,21 @@ TEST(EventFile, SameBytesAsTensorBoard) {
   EXPECT_EQ(to_hex(fs.read_text(file->path()).value()), kTensorBoardBytes);
 }
 
+// tests/golden/monitor/tensorboard_events.py generate
+TEST(EventFile, AudioHasTheSameBytesAsTensorBoard) {
+  const char* source = std::getenv("PROSODIA_SOURCE_DIR");
+  ASSERT_NE(source, nullptr);
+  const auto expected =
+      posix_file_system().read_text(std::filesystem::path(source) / "tests/golden/monitor/events.hex");
+  ASSERT_TRUE(expected) << expected.error().message;
+  FaultyFileSystem fs;
+  auto file = EventFileWriter::create(fs, "run", {.wall_time = 1234.5, .first_step = 7}).value();
+  const std::vector<float> clip = {0, 0.5, -0.5, 1, -1, 2, 0.25};
+  ASSERT_TRUE(file->add_audio(301, 1236, "clip", clip, 16000));
+  ASSERT_TRUE(file->add_audio(302, 1237, "clip", {}, 16000)) << "no event";
+  EXPECT_EQ(to_hex(fs.read_text(file->path()).value()) + "\n", *expected);
+}
+
 // --- a decoder of its own: framing, then protobuf fields by number
 
 struct Field {

@@ -81,6 +81,59 @@ TEST(MonitorSinks, WritesEverythingAndAResumeRepeatsNothing) {
   EXPECT_THAT(fs.read_text("run/report.html").value(), HasSubstr("10 of 20"));
 }
 
+std::string event_bytes(FileSystem& fs) {
+  std::string all;
+  const auto entries = fs.list_dir("run").value();
+  for (const auto& entry : entries)
+    if (entry.name.starts_with("events.out.")) all += fs.read_text("run/" + entry.name).value();
+  return all;
+}
+
+TEST(MonitorSinks, ClipsGoIntoTensorBoardWhenAsked) {
+  FaultyFileSystem fs;
+  auto with_clips = options(1);
+  with_clips.audio_period_steps = 2;
+  std::vector<std::string> asked;
+  with_clips.load_clip = [&](const std::string& reference) -> Result<std::vector<float>> {
+    asked.push_back(reference);
+    if (asked.size() > 1) return fail(ErrorCode::kInvalidInput, "gone");
+    return std::vector<float>(20 * kLoggedClipRateHz, 0.5f);
+  };
+  auto monitor = open_monitor(fs, with_clips).value();
+  for (uint64_t step = 1; step <= 3; ++step) {
+    StepReport finished = step_report(step, 4);
+    finished.samples.front().audio = "C.h5#a C.h5#b";
+    ASSERT_TRUE(monitor->on_step(finished)) << "a clip that cannot be read is no error";
+  }
+  EXPECT_THAT(asked, testing::ElementsAre("C.h5#a", "C.h5#a")) << "steps 1 and 3, the first clip of the row";
+  const std::string bytes = event_bytes(fs);
+  EXPECT_THAT(
+      bytes, AllOf(HasSubstr("completions/sample_audio"), HasSubstr("audio/wav"), HasSubstr("distribution/advantage")));
+  EXPECT_GT(bytes.size(), 2 * 15 * kLoggedClipRateHz);
+  EXPECT_LT(bytes.size(), 2 * 16 * kLoggedClipRateHz) << "cut to 15 s";
+}
+
+TEST(MonitorSinks, VerlNamesAreForTensorBoardAlone) {
+  FaultyFileSystem fs;
+  auto verl = options(1);
+  verl.metric_names = MetricNames::kVerl;
+  std::vector<uint64_t> reported;
+  verl.on_report = [&](const StepReport& report) { reported.push_back(report.step); };
+  {
+    auto monitor = open_monitor(fs, verl).value();
+    ASSERT_TRUE(monitor->on_step(step_report(1, 4)));
+    ASSERT_TRUE(monitor->on_step(step_report(2, 4)));
+    ASSERT_TRUE(monitor->sync());
+  }
+  EXPECT_THAT(event_bytes(fs),
+              AllOf(HasSubstr("critic/rewards/mean"), HasSubstr("actor/kl_loss"), HasSubstr("timing_s/gen")));
+  EXPECT_TRUE(read_metrics(fs, "run/metrics.jsonl")->front().metrics.contains(metric::kKl));
+  verl.first_step = 3;
+  auto monitor = open_monitor(fs, verl).value();
+  ASSERT_TRUE(monitor->on_step(step_report(3, 4)));
+  EXPECT_THAT(reported, testing::ElementsAre(1, 2, 1, 2, 3)) << "a new process hears of the steps before it, too";
+}
+
 TEST(MonitorSinks, LogsAsManyResponsesAsAsked) {
   FaultyFileSystem fs;
   auto few = options(1);

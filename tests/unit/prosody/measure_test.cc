@@ -176,6 +176,11 @@ TEST(Intonation, ClassesOfIdealContours) {
   EXPECT_EQ(classify_contour(contour([](double t) { return 4 * std::sin(12 * t); })), "expressive");
   // Wiggles below three semitones do not make a rise expressive.
   EXPECT_EQ(classify_contour(contour([](double t) { return 8 * t + 1.2 * std::sin(30 * t); })), "rising");
+  // Nor do larger ones, where they ride on a larger movement; without one they do.
+  EXPECT_EQ(classify_contour(contour([](double t) { return -14 * t + 2.5 * std::sin(25 * t); })), "falling");
+  EXPECT_EQ(classify_contour(contour([](double t) { return 18 * (1 - std::abs(2 * t - 1)) + 2 * std::sin(30 * t); })),
+            "rising-falling");
+  EXPECT_EQ(classify_contour(contour([](double t) { return -3 * t + 2.5 * std::sin(25 * t); })), "expressive");
   EXPECT_EQ(classify_contour({}), "");
 }
 

@@ -1,0 +1,37 @@
+// One curve chart in a rectangle of a canvas: a title with the newest value, the axis' ends at the left, the curve in
+// braille dots (two by four in a cell); in ASCII two dots a cell, one above the other.
+//
+// Pure; cannot fail. A rectangle too small for a curve shows the title alone.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "orchestrator/monitor/run_history.h"
+#include "orchestrator/monitor/watch/canvas.h"
+
+namespace prosodia::watch {
+
+struct PlotSeries {
+  std::vector<RunHistory::Value> values;  // by step
+  Style style = Style::kCurve;
+};
+
+struct PlotOptions {
+  std::string title;
+  std::optional<double> y_min, y_max;  // fixed ends of the axis; unset = from the data
+  double x_min = 0, x_max = 1;         // steps at the left and right edge
+};
+
+// rect.rows >= 2. The title's value is that of the first series.
+void plot(Canvas& canvas, const Rect& rect, const PlotOptions& options, std::span<const PlotSeries> series);
+
+// Exponential moving average over about `window` values, without bias at the beginning; window <= 1: as they are.
+std::vector<RunHistory::Value> smooth(std::span<const RunHistory::Value> values, int window);
+
+// A number in at most six columns: "0.123", "-12.3", "1.2k", "3e-05".
+std::string short_value(double value);
+
+}  // namespace prosodia::watch
