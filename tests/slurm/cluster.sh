@@ -133,12 +133,16 @@ submit_script() {
 }
 output() { cat "$R/job-$job.out" 2>/dev/null || true; }
 give_up() { output >&2; tail -n 5 "$R"/run/logs/*.log >&2 || true; squeue >&2; fail "$@"; }
-# Minutes, so that a loaded machine is no failure; a test that hangs ends here.
+# Minutes, so that a loaded machine is no failure; a test that hangs ends here, one whose job is over does so sooner.
 await() {
-  local what=$1
+  local what=$1 try
   shift
-  for _ in $(seq 600); do "$@" && return; sleep 0.2; done
-  give_up "120 s passed before: $what"
+  for try in $(seq 1000); do
+    "$@" && return
+    ((try % 25 != 0)) || ! ended || "$@" || give_up "job $job ended before: $what"
+    sleep 0.2
+  done
+  give_up "200 s passed before: $what"
 }
 says() { output | grep -qE -- "$1"; }
 await_line() { await "'$1' in the output of job $job" says "$1"; }
