@@ -171,6 +171,14 @@ Result<AudioClip> resample(const AudioClip& clip, int rate_hz) {
   return result;
 }
 
+std::vector<int16_t> to_pcm16(std::span<const float> samples) {
+  std::vector<int16_t> pcm(samples.size());
+  for (size_t i = 0; i < samples.size(); ++i) {
+    pcm[i] = static_cast<int16_t>(std::clamp(std::lround(samples[i] * 32768.0f), -32768L, 32767L));
+  }
+  return pcm;
+}
+
 Status write_wav(const std::filesystem::path& path, const AudioClip& clip, WavEncoding encoding) {
   std::filesystem::path temporary = path;
   temporary += fmt::format(".{}.tmp", ::getpid());

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -39,6 +40,9 @@ Result<AudioClip> decode_audio(std::span<const std::byte> bytes, std::string_vie
 
 // soxr HQ. The result has ceil(n · rate_hz / clip rate) samples, as librosa.resample. Equal rates copy.
 Result<AudioClip> resample(const AudioClip& clip, int rate_hz);
+
+// 16-bit samples, rounded, clipped to full scale. -1 is -32768, so k / 32768 comes back as k.
+std::vector<int16_t> to_pcm16(std::span<const float> samples);
 
 enum class WavEncoding { kPcm16 /* rounded, clipped to full scale */, kFloat32 /* exact */ };
 

@@ -100,6 +100,7 @@ class CorpusReader {
   const std::string& description() const;
   const UtteranceInfo& info(size_t index) const;     // index < size()
   double seconds(size_t index) const;                // length of the clip
+  uint32_t audio_crc32c(size_t index) const;         // of the clip's bytes, as stored: equal for equal clips
   Result<AudioClip> read_audio(size_t index) const;  // from disk, checksum verified
   Result<Utterance> read(size_t index) const;
   Result<size_t> find(std::string_view id) const;  // kInvalidInput naming file and id when absent

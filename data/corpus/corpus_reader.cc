@@ -134,6 +134,7 @@ const UtteranceInfo& CorpusReader::info(size_t index) const {
   return state_->infos[index];
 }
 
+uint32_t CorpusReader::audio_crc32c(size_t index) const { return state_->audio_crc32c.at(index); }
 double CorpusReader::seconds(size_t index) const {
   PROSODIA_CHECK(index < size(), "utterance {} of {}", index, size());
   return state_->clip_seconds(index);

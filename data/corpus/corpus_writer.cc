@@ -19,14 +19,6 @@ namespace {
 
 constexpr uint64_t kAudioChunkSamples = 1 << 16;  // 128 KiB
 
-std::vector<int16_t> to_int16(std::span<const float> samples) {
-  std::vector<int16_t> pcm(samples.size());
-  for (size_t i = 0; i < samples.size(); ++i) {
-    pcm[i] = static_cast<int16_t>(std::clamp(std::lround(samples[i] * 32768.0f), -32768L, 32767L));
-  }
-  return pcm;
-}
-
 }  // namespace
 
 struct CorpusWriter::State {
@@ -104,7 +96,7 @@ Result<size_t> CorpusWriter::append(const Utterance& utterance) {
     return refuse(valid.error().message);
   }
   if (!s.ids.insert(id).second) return refuse("this id was written before");
-  const std::vector<int16_t> pcm = to_int16(samples);
+  const std::vector<int16_t> pcm = to_pcm16(samples);
   {
     const auto guard = hdf5::lock();
     const Status written =

@@ -104,6 +104,24 @@ std::vector<std::string> shared_between_splits(const CorpusReader& corpus, std::
   return shared;
 }
 
+// Clips that are the same to the sample, one of each pair of splits named.
+std::vector<std::string> clips_in_two_splits(const CorpusReader& corpus) {
+  std::map<std::pair<uint32_t, double>, std::vector<size_t>> same;  // checksum and length -> clips
+  for (size_t i = 0; i < corpus.size(); ++i) same[{corpus.audio_crc32c(i), corpus.seconds(i)}].push_back(i);
+  std::vector<std::string> pairs;
+  for (const auto& [key, clips] : same) {
+    for (const size_t other : clips) {
+      const UtteranceInfo &a = corpus.info(clips[0]), &b = corpus.info(other);
+      if (a.split == b.split) continue;
+      const auto one = corpus.read_audio(clips[0]), two = corpus.read_audio(other);
+      if (one && two && one->samples != two->samples) continue;  // only their checksums are the same
+      pairs.push_back(fmt::format("{} ({}) = {} ({})", a.id, a.split, b.id, b.split));
+    }
+  }
+  std::sort(pairs.begin(), pairs.end());
+  return pairs;
+}
+
 std::string leakage_text(const CorpusReader& corpus) {
   const Leakage leakage = split_leakage(corpus);
   const auto line = [](std::string_view what, const std::vector<std::string>& values) {
@@ -112,7 +130,8 @@ std::string leakage_text(const CorpusReader& corpus) {
     for (size_t i = 0; i < std::min<size_t>(values.size(), 5); ++i) text += fmt::format(" \"{}\"", values[i]);
     return text + (values.size() > 5 ? " …\n" : "\n");
   };
-  return "\nleakage\n" + line("speaker", leakage.speakers) + line("sentence", leakage.sentences);
+  return "\nleakage\n" + line("speaker", leakage.speakers) + line("sentence", leakage.sentences) +
+         line("clip", leakage.clips);
 }
 
 }  // namespace
@@ -137,7 +156,7 @@ std::map<Attribute, Agreement> level_agreement(const CorpusReader& corpus, std::
 
 Leakage split_leakage(const CorpusReader& corpus) {
   return {shared_between_splits(corpus, &UtteranceInfo::speaker),
-          shared_between_splits(corpus, &UtteranceInfo::transcript)};
+          shared_between_splits(corpus, &UtteranceInfo::transcript), clips_in_two_splits(corpus)};
 }
 
 std::string inspect_text(const CorpusReader& corpus) {

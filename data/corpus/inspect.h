@@ -1,6 +1,6 @@
 // `data inspect`: what is in a corpus, for people: counts per split, emotion and speaker, prosody levels, agreement
-// between controlled and measured levels, and whether a speaker or sentence of one split occurs in another. Thread
-// rule: pure. Failure rule: as corpus.h.
+// between controlled and measured levels, and whether a speaker, sentence or clip of one split occurs in another.
+// Thread rule: pure. Failure rule: as corpus.h.
 #pragma once
 
 #include <map>
@@ -24,6 +24,7 @@ std::map<Attribute, Agreement> level_agreement(const CorpusReader& corpus, std::
 
 struct Leakage {
   std::vector<std::string> speakers, sentences;  // that occur in more than one split
+  std::vector<std::string> clips;                // "a (train) = b (test)": the same audio in two splits
 };
 Leakage split_leakage(const CorpusReader& corpus);
 

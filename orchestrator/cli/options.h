@@ -35,6 +35,7 @@ enum CommandBit : uint32_t {
   kReport = 1u << 10,
   kExport = 1u << 11,
   kKeygen = 1u << 12,
+  kDataImport = 1u << 13,
   kTrainRm = 1u << 15,
   kDataAnnotate = 1u << 14,
   kReplay = 1u << 20,

@@ -245,7 +245,7 @@ ProcessMemory plan_reward(const ModelConfig& config, const MemoryRequest& reques
   group.max_rows = request.num_generations;
   group.prompt_tokens = request.prompt_tokens + kWordsTokens;
   ProcessMemory plan{"reward worker", {}};
-  add_engine(config, group, plan.items);
+  add_engine(config, count_parameters(config, group), group, plan.items);
   const Widths w = widths(config.text);
   const int64_t tokens = group.prompt_tokens + request.num_generations * request.max_completion_length;
   plan.items.push_back({fmt::format("prefill of a group, {} tokens", tokens), Lifetime::kTransient,

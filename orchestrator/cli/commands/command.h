@@ -33,6 +33,7 @@ struct Command {
 std::span<const Command> commands();
 
 Result<int> run_data_synth(const Options&, const CommandContext&);
+Result<int> run_data_import(const Options&, const CommandContext&);
 Result<int> run_data_annotate(const Options&, const CommandContext&);
 Result<int> run_data_build(const Options&, const CommandContext&);
 Result<int> run_data_inspect(const Options&, const CommandContext&);

@@ -6,11 +6,15 @@ namespace {
 constexpr Command kCommands[] = {
     {"data synth", kDataSynth, "prosodia data synth --out C.h5 [--utterances N --seed S]",
      "speech with controlled prosody over nine emotions, by espeak-ng, into an HDF5 corpus", run_data_synth},
+    {"data import", kDataImport, "prosodia data import --format FORMAT --root DIR --out C.h5",
+     "the official release of an emotional speech corpus into an HDF5 corpus; rerunning resumes", run_data_import},
     {"data annotate", kDataAnnotate, "prosodia data annotate --corpus C.h5 [--out D.h5]",
      "prosody of a corpus measured from its audio and calibrated to levels, with stressed words", run_data_annotate},
     {"data build", kDataBuild, "prosodia data build --corpus C.h5 --output_dir DIR",
-     "training sets (JSONL) from a corpus: prosody questions, cold start, RL prompts, evaluation", run_data_build},
-    {"data inspect", kDataInspect, "prosodia data inspect --corpus C.h5",
+     "training sets (JSONL) from a corpus: prosody, stress and comparative questions, cold start, RL prompts, reward "
+     "model, evaluation",
+     run_data_build},
+    {"data inspect", kDataInspect, "prosodia data inspect --corpus C.h5 [--html card.html]",
      "what is in a corpus: counts, prosody levels, agreement of control and measurement, leakage", run_data_inspect},
     {"init", kModelInit, "prosodia init --model DIR --dataset F.jsonl,…",
      "a tokenizer trained on the sets and a fresh tiny Qwen2.5-Omni Thinker", run_init},

@@ -1,30 +1,16 @@
-// prosodia data synth | annotate | build | inspect
+// prosodia data synth | annotate | inspect
 #include <fmt/core.h>
-#include <unistd.h>
 
-#include <functional>
-
+#include "data/card/dataset_card.h"
 #include "data/corpus/annotate.h"
-#include "data/corpus/build.h"
 #include "data/corpus/corpus.h"
 #include "data/corpus/inspect.h"
 #include "data/corpus/synth.h"
 #include "orchestrator/cli/commands/command.h"
+#include "orchestrator/monitor/progress_bar.h"
 
 namespace prosodia::cli {
 namespace {
-
-// "annotating 300/1200 (25 %)": redrawn on a terminal, a line a quarter in a log.
-std::function<void(int, int)> progress_line(const char* verb) {
-  const bool terminal = isatty(STDERR_FILENO);
-  return [verb, terminal, shown = -1](int done, int total) mutable {
-    const int percent = total > 0 ? 100 * done / total : 100;
-    if (percent == shown || (!terminal && percent % 25 != 0)) return;
-    shown = percent;
-    fmt::print(stderr, "{}{} {}/{} ({} %){}", terminal ? "\r" : "", verb, done, total, percent,
-               terminal && done < total ? "" : "\n");
-  };
-}
 
 CalibrationScope calibration_scope(std::string_view name) {
   return name == "gender"   ? CalibrationScope::kGender
@@ -40,10 +26,12 @@ Result<int> run_data_synth(const Options& options, const CommandContext& context
   synth.out = out;
   synth.utterances = static_cast<int>(options.integer("utterances"));
   synth.test_utterances = static_cast<int>(options.integer("test_utterances"));
+  synth.stress_share = options.real("stress_share");
   synth.seed = static_cast<uint64_t>(options.integer("seed"));
   synth.jobs = static_cast<int>(options.integer("jobs"));
   synth.stop_requested = [&context] { return context.stop.load(); };
-  synth.on_progress = progress_line("synthesising");
+  ProgressBar bar("synthesising");
+  synth.on_progress = [&bar](int done, int total) { bar.show(static_cast<size_t>(done), static_cast<size_t>(total)); };
   PROSODIA_ASSIGN(const SynthReport report, synthesize_corpus(synth));
   fmt::print("{}\nwrote {}. Next: prosodia data inspect --corpus {}\n", report.to_text(), out, out);
   return 0;
@@ -59,30 +47,13 @@ Result<int> run_data_annotate(const Options& options, const CommandContext& cont
   annotate.stress.min_prominence = static_cast<float>(options.real("min_prominence"));
   annotate.jobs = static_cast<int>(options.integer("jobs"));
   annotate.stop_requested = [&context] { return context.stop.load(); };
-  annotate.on_progress = progress_line("annotating");
+  ProgressBar bar("annotating");
+  annotate.on_progress = [&bar](int done, int total) {
+    bar.show(static_cast<size_t>(done), static_cast<size_t>(total));
+  };
   PROSODIA_ASSIGN(const AnnotateReport report, annotate_corpus(annotate));
   const std::string written = (annotate.out.empty() ? annotate.corpus : annotate.out).string();
   fmt::print("{}wrote {}. Next: prosodia data inspect --corpus {}\n", report.to_text(), written, written);
-  return 0;
-}
-
-Result<int> run_data_build(const Options& options, const CommandContext&) {
-  BuildOptions build;
-  PROSODIA_ASSIGN(build.corpus, options.required("corpus"));
-  PROSODIA_ASSIGN(build.output_dir, options.required("output_dir"));
-  build.seed = static_cast<uint64_t>(options.integer("seed"));
-  build.prompt_style = options.text("prompt_style") == "paper" ? PromptStyle::kPaper : PromptStyle::kShort;
-  build.prosody_rows = static_cast<int>(options.integer("prosody_rows"));
-  build.coldstart_rows = static_cast<int>(options.integer("coldstart_rows"));
-  build.cue_noise = options.real("cue_noise");
-  build.cue_omission = options.real("cue_omission");
-  build.emotion_noise = options.real("emotion_noise");
-  PROSODIA_ASSIGN(const BuildReport report, build_datasets(build));
-  for (const std::string& note : report.notes) fmt::print("{}\n", note);
-  fmt::print(
-      "wrote {}: prosody.sft.jsonl {} rows, coldstart.sft.jsonl {}, rl.jsonl {}, eval.jsonl {}\n"
-      "Next: prosodia init --dataset … --model DIR, then prosodia sft\n",
-      build.output_dir.string(), report.prosody_rows, report.coldstart_rows, report.rl_rows, report.eval_rows);
   return 0;
 }
 
@@ -90,6 +61,11 @@ Result<int> run_data_inspect(const Options& options, const CommandContext&) {
   PROSODIA_ASSIGN(const std::string path, options.required("corpus"));
   PROSODIA_ASSIGN(const auto corpus, CorpusReader::open(path));
   fmt::print("{}", inspect_text(*corpus));
+  const std::string html = options.text("html");
+  if (html.empty()) return 0;
+  PROSODIA_TRY(write_dataset_card(*corpus, {.samples = static_cast<int>(options.integer("samples"))}, html));
+  fmt::print("\nwrote {}, {:.1f} MB: open it in a browser\n", html,
+             static_cast<double>(std::filesystem::file_size(html)) / 1e6);
   return 0;
 }
 

@@ -76,7 +76,7 @@ Result<int> run_supervised(const Options& given, const CommandContext& context, 
   const auto monitor = make_sft_monitor(sft.output_dir, options.to_ini(command.bit));
   const GroupHeartbeat heartbeat;
   sft.sink = monitor.get();
-  sft.on_log = [&command](const SftLog& log) { print_line(sft_progress_line(command.name, log)); };
+  sft.on_log = [&command](const SftLog& log) { print_line(sft_progress_line(log, command.name)); };
   sft.on_note = [&command](const std::string& line) { print_line(fmt::format("{}: {}", command.name, line)); };
   sft.on_alive = [&heartbeat] { heartbeat.beat(); };
   if (command.prepare) {

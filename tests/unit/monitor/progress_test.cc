@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "orchestrator/monitor/progress_bar.h"
 #include "tests/unit/monitor/monitor_test_util.h"
 
 namespace prosodia {
@@ -75,6 +76,14 @@ TEST(Progress, PrintsALineAStepWithTheTimeLeft) {
   EXPECT_EQ(std::count(text, text + size, '\n'), 2);
   EXPECT_THAT(
       text, AllOf(HasSubstr(" 1/11 reward 0.800"), HasSubstr("eta 20s\n"), HasSubstr("11/11 "), HasSubstr("eta 0s\n")));
+}
+
+TEST(ProgressBar, FillsTheWidthItIsGiven) {
+  EXPECT_EQ(progress_text("decoding", 0, 8, 44, -1), "decoding  [>                     ]  0/8  0 %");
+  EXPECT_EQ(progress_text("decoding", 4, 8, 54, 61), "decoding  [==========>         ]  4/8  50 %  eta 1m01s");
+  EXPECT_EQ(progress_text("decoding", 8, 8, 46, -1), "decoding  [======================]  8/8  100 %");
+  EXPECT_EQ(progress_text("decoding", 4, 8, 0, -1), "decoding  4/8  50 %");
+  EXPECT_EQ(progress_text("decoding", 0, 0, 0, -1), "decoding  0/0  100 %");
 }
 
 }  // namespace
