@@ -114,7 +114,12 @@ stop_cluster() {
     for _ in $(seq 100); do [ -n "$(timeout 10 squeue -h 2>/dev/null)" ] || break; sleep 0.2; done
   fi
   end_daemons
-  if [ $code = 0 ] || [ $code = 77 ]; then rm -rf "$cluster"; else echo "the cluster's files are in $cluster" >&2; fi
+  if [ $code = 0 ] || [ $code = 77 ]; then
+    # What was killed a moment ago may still write.
+    for _ in $(seq 50); do rm -rf "$cluster" 2>/dev/null && break; sleep 0.2; done
+  else
+    echo "the cluster's files are in $cluster" >&2
+  fi
   exit $code
 }
 
