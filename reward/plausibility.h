@@ -1,36 +1,13 @@
-// How well a prosodic cue fits an emotion: the table behind "interpretative quality" of AcousticScorer.
-//
-// 1 = typical, 0.5 = compatible, 0 = speaks against it, no value = the cue says nothing about that emotion.
-// Sources: the directions found again and again for vocal expression (Juslin & Laukka 2003, Psychological Bulletin 129,
-// table 7; Scherer 2003, Speech Communication 40) for happiness, sadness, anger, fear, disgust; for the remaining
-// classes of EmotionThinker (confused, whisper, surprise, contempt) the prosody that the synthetic corpus gives them.
-// It judges whether a stated cue supports the stated conclusion, never whether the cue or the conclusion is true.
-// Pure; thread-safe.
+// Emotions as texts name them: labels, their usual names in other corpora, and the last one a reasoning names. (How
+// well a cue fits an emotion: data/prosody/cue_plausibility.h.) Pure; thread-safe.
 #pragma once
 
-#include <cstdint>
 #include <optional>
-#include <span>
 #include <string_view>
 
-#include "data/prosody/levels.h"
+#include "data/prosody/cue_plausibility.h"
 
 namespace prosodia {
-
-enum class Emotion : uint8_t {
-  kNeutral,
-  kHappy,
-  kSad,
-  kAngry,
-  kContemptOrDisgust,
-  kConfused,
-  kWhisper,
-  kSurprise,
-  kFear
-};
-inline constexpr size_t kNumEmotions = 9;
-
-std::string_view name(Emotion emotion);  // the label of the paper: "contempt or disgust"
 
 // A label or one of its usual names in other corpora ("anger", "happiness", "disgusted", "calm"); compared as answers
 // are (rules.h). Nothing for a word that is no emotion we know.
@@ -38,8 +15,5 @@ std::optional<Emotion> emotion_from_text(std::string_view text);
 
 // The emotion that a text names last, as a whole word; nothing when it names none.
 std::optional<Emotion> last_emotion_named(std::string_view text);
-
-// Value in {0, 0.5, 1}; nothing when the attribute or level does not bear on the emotion.
-std::optional<double> cue_plausibility(Emotion emotion, Attribute attribute, std::string_view level);
 
 }  // namespace prosodia

@@ -177,6 +177,13 @@ Result<std::vector<Sample>> read_dataset(const std::filesystem::path& path) {
   return read_rows(file, path);
 }
 
+nlohmann::json travelling_row(const Sample& sample) {
+  json row = sample.row;
+  row["audios"] = sample.audios;
+  row[kOriginKey] = sample.origin;
+  return row;
+}
+
 Status check_audio_files(const std::vector<Sample>& samples) {
   for (const Sample& sample : samples) {
     for (const std::string& audio : sample.audios) {

@@ -48,6 +48,9 @@ Result<std::vector<Sample>> parse_dataset(const std::string& text, const std::fi
 Result<Sample> parse_sample(std::string_view json, const std::filesystem::path& base_dir, std::string_view file,
                             int64_t line);
 
+// `row` as it leaves its file: audios absolute, kOriginKey set.
+nlohmann::json travelling_row(const Sample& sample);
+
 // Every file that the rows' audios name is there; kInvalidInput naming row and file otherwise. Reads no audio.
 Status check_audio_files(const std::vector<Sample>& samples);
 

@@ -109,6 +109,8 @@ Status check_options(const SynthOptions& options) {
   if (options.out.empty()) return fail(ErrorCode::kUsage, "--out is missing: the corpus file to write");
   if (options.utterances < 1)
     return fail(ErrorCode::kUsage, "--utterances {}: expected at least 1", options.utterances);
+  if (!(options.stress_share >= 0 && options.stress_share <= 1))
+    return fail(ErrorCode::kUsage, "--stress_share {}: expected 0 to 1", options.stress_share);
   if (options.jobs < 0) return fail(ErrorCode::kUsage, "--jobs {}: expected 0 (one a core) or more", options.jobs);
   if (!(options.max_seconds >= 0.5 && options.max_seconds <= 30)) {
     return fail(ErrorCode::kUsage, "--max_seconds {}: expected 0.5 to 30", options.max_seconds);
@@ -128,16 +130,18 @@ Result<SynthReport> synthesize_corpus(const SynthOptions& options) {
   const size_t train_count = speakers.size();
   for (SynthSpeaker& speaker : test_speakers()) speakers.push_back(std::move(speaker));
   std::vector<UtterancePlan> plans =
-      plan_split("train", options.utterances, options.seed, train_count, train_sentences());
-  for (UtterancePlan& plan :
-       plan_split("test", test_count, options.seed, speakers.size() - train_count, test_sentences())) {
+      plan_split("train", options.utterances, options.seed, train_count, train_sentences(), options.stress_share);
+  for (UtterancePlan& plan : plan_split("test", test_count, options.seed, speakers.size() - train_count,
+                                        test_sentences(), options.stress_share)) {
     plan.speaker += train_count;
     plans.push_back(std::move(plan));
   }
 
   PROSODIA_ASSIGN(const auto espeak, Espeak::prepare(options.espeak_ng, speakers));
-  const std::string description = fmt::format("synthetic, espeak-ng {}, seed {}, {} train and {} test utterances",
-                                              espeak->version(), options.seed, options.utterances, test_count);
+  const std::string description =
+      fmt::format("synthetic, espeak-ng {}, seed {}, {} train and {} test utterances{}", espeak->version(),
+                  options.seed, options.utterances, test_count,
+                  options.stress_share > 0 ? fmt::format(", one word stressed in {}", options.stress_share) : "");
   PROSODIA_ASSIGN(const auto writer, CorpusWriter::create(options.out, kSpeechRateHz, description));
   SynthReport report;
   int off_pitch = 0;

@@ -28,6 +28,7 @@ struct SynthOptions {
   int utterances = 4000;      // training utterances, >= 1
   int test_utterances = -1;   // -1: 18 % of `utterances`, at least 9; 0: none
   uint64_t seed = 0;
+  double stress_share = 0;                               // share of utterances with one stressed word, 0..1
   int jobs = 0;                                          // synthesisers at a time; 0: one a core
   double max_seconds = 2.0;                              // longer clips are cut, with a short fade; range 0.5..30
   std::string espeak_ng = "espeak-ng";                   // program name (searched in PATH) or path

@@ -7,8 +7,13 @@
 namespace prosodia {
 namespace {
 
-constexpr float kFlatRange = 3.0f;  // semitones
+// Semitones.
+constexpr float kFlatRange = 3.0f;
 constexpr float kArm = 3.0f;        // smallest rise or fall that counts
+constexpr float kWideRange = 9.0f;  // too much movement to be flat, whatever its direction
+
+// A contour of many turns has a shape of its own when a parabola explains this share of its variance.
+constexpr double kShapeShare = 0.7;
 
 float mean(std::span<const float> values) {
   double sum = 0;
@@ -45,6 +50,50 @@ float range_of(std::vector<float> values) {  // 5th to 95th percentile
   return values[values.size() - 1 - cut] - values[cut];
 }
 
+struct Parabola {
+  double start, turn, end;  // its values at the first point, at the turning point (or the middle) and at the last
+  bool turns;               // within the middle three fifths of the contour
+  double explained;         // share of the contour's variance, 0..1
+};
+
+// Least squares over t = -1..1 by the Legendre polynomials of degree 0 to 2, made orthogonal on the grid.
+Parabola fit_parabola(std::span<const float> y) {
+  const auto n = static_cast<double>(y.size());
+  double sum_y = 0, sum_tt = 0;
+  const auto at = [&](size_t i) { return y.size() > 1 ? 2.0 * static_cast<double>(i) / (n - 1) - 1 : 0.0; };
+  for (size_t i = 0; i < y.size(); ++i) {
+    sum_y += y[i];
+    sum_tt += at(i) * at(i);
+  }
+  const double mean_y = sum_y / n, mean_tt = sum_tt / n;
+  double slope = 0, bend = 0, bends = 0, total = 0;
+  for (size_t i = 0; i < y.size(); ++i) {
+    const double t = at(i), curve = t * t - mean_tt;
+    slope += t * y[i] / sum_tt;
+    bend += curve * y[i];
+    bends += curve * curve;
+    total += (y[i] - mean_y) * (y[i] - mean_y);
+  }
+  bend /= bends;
+  const auto value = [&](double t) { return mean_y + slope * t + bend * (t * t - mean_tt); };
+  const double vertex = bend != 0 ? -slope / (2 * bend) : 2.0;
+  const bool turns = std::abs(vertex) < 0.6;
+  return {value(-1), value(turns ? vertex : 0.0), value(1), turns,
+          total > 0 ? (slope * slope * sum_tt + bend * bend * bends) / total : 1.0};
+}
+
+// What a contour of many turns does on the whole; empty when it does nothing in particular.
+std::string_view overall_shape(std::span<const float> contour, float change) {
+  const Parabola fit = fit_parabola(contour);
+  if (fit.explained < kShapeShare) return {};
+  const double first = fit.turn - fit.start, second = fit.end - fit.turn;
+  if (fit.turns && std::abs(first) >= kArm && std::abs(second) >= kArm) {
+    return first > 0 ? "rising-falling" : "falling-rising";
+  }
+  if (std::abs(change) < kArm) return {};
+  return change > 0 ? "rising" : "falling";
+}
+
 }  // namespace
 
 std::vector<float> semitone_contour(std::span<const float> f0_hz, int points) {
@@ -79,15 +128,18 @@ std::vector<float> semitone_contour(std::span<const float> f0_hz, int points) {
 
 std::string_view classify_contour(std::span<const float> contour) {
   if (contour.size() < 8) return {};
-  std::vector<float> values(contour.begin(), contour.end());
-  if (range_of(values) < kFlatRange) return "flat";
+  const float range = range_of({contour.begin(), contour.end()});
+  if (range < kFlatRange) return "flat";
 
-  const std::vector<float> pivots = zigzag(contour, kArm);
-  if (pivots.size() > 3) return "expressive";
-  if (pivots.size() == 3) return pivots[1] > pivots[0] ? "rising-falling" : "falling-rising";
   const size_t quarter = contour.size() / 4;
   const float change = mean(contour.last(quarter)) - mean(contour.first(quarter));
-  if (std::abs(change) < kArm) return "flat";
+  const std::vector<float> pivots = zigzag(contour, kArm);
+  if (pivots.size() > 3) {
+    const std::string_view shape = overall_shape(contour, change);
+    return shape.empty() ? "expressive" : shape;
+  }
+  if (pivots.size() == 3) return pivots[1] > pivots[0] ? "rising-falling" : "falling-rising";
+  if (std::abs(change) < kArm) return range < kWideRange ? "flat" : "expressive";
   return change > 0 ? "rising" : "falling";
 }
 

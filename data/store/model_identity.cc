@@ -12,7 +12,7 @@ namespace {
 // Everything besides weights that changes what the model reads or writes.
 constexpr const char* kFiles[] = {"adapter_config.json",   "added_tokens.json",        "chat_template.json",
                                   "config.json",           "generation_config.json",   "merges.txt",
-                                  "processor_config.json", "preprocessor_config.json", "special_tokens_map.json",
+                                  "processor_config.json", "preprocessor_config.json", "prosodia_reward_model.json", "special_tokens_map.json",
                                   "tokenizer.json",        "tokenizer_config.json",    "vocab.json"};
 constexpr size_t kBlockBytes = 4096, kBlocks = 4;
 

@@ -36,6 +36,7 @@ enum CommandBit : uint32_t {
   kExport = 1u << 11,
   kKeygen = 1u << 12,
   kDataImport = 1u << 13,
+  kTrainRm = 1u << 15,
   kDataAnnotate = 1u << 14,
   kReplay = 1u << 20,
   kDoctor = 1u << 21,
@@ -43,7 +44,7 @@ enum CommandBit : uint32_t {
 };
 
 // Commands whose options travel between processes, or are printed, as an INI file: their values must fit a line of it.
-inline constexpr uint32_t kWrittenToIni = kTrain | kRole | kSft;
+inline constexpr uint32_t kWrittenToIni = kTrain | kRole | kSft | kTrainRm;
 
 struct OptionSpec {
   const char* name;

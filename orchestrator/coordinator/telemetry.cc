@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <array>
 #include <tuple>
 
 #include "data/base/json.h"
@@ -115,30 +116,48 @@ LiveStatus Telemetry::status_of(const core::RunCore& core, int64_t now_ms, doubl
   return status;
 }
 
+// With thousands of workers only those in trouble and the first of the others become views: this runs every second on
+// the coordinator's thread.
 void Telemetry::add_workers(LiveStatus& status, const core::RunCore& core, int64_t now_ms) {
+  using core::WorkerState;
+  constexpr size_t kStates = core::WorkerLifecycle::kStates.size();
+  std::map<Role, std::array<uint64_t, kStates>> counts;
+  std::vector<const core::Worker*> troubled, healthy;
   for (const auto& [peer, worker] : core.workers().all()) {
-    const std::string role(name(worker.role));
-    const std::string state(core::name_of<core::WorkerLifecycle>(worker.state));
-    ++status.by_state[role][state];
-    if (worker.state == core::WorkerState::kFenced) continue;  // a newer process has its name
-    WorkerView view{.name = worker.name, .role = role, .state = state, .leases = worker.leases.size()};
-    view.rate = rates_.rate(worker.name, now_ms);
-    if (worker.role == Role::kLearner) {
-      if (worker.state == core::WorkerState::kLive) view.state = status.learner;
-      const auto tokens = newest_.metrics.find("learner/rank0_packed_tokens");
-      const auto seconds = newest_.metrics.find("learner/update_seconds");
-      if (tokens != newest_.metrics.end() && seconds != newest_.metrics.end() && seconds->second > 0)
-        view.rate = tokens->second / seconds->second;
-    }
-    view.heard_seconds = static_cast<double>(now_ms - worker.last_heard_ms) / 1000;
-    view.progress_seconds = static_cast<double>(now_ms - worker.last_progress_ms) / 1000;
-    status.workers.push_back(std::move(view));
+    ++counts[worker.role][static_cast<size_t>(worker.state)];
+    if (worker.state == WorkerState::kFenced) continue;  // a newer process has its name
+    auto& list = worker.state == WorkerState::kLive ? healthy : troubled;
+    if (list.size() < kMaxWorkersShown) list.push_back(&worker);
   }
+  for (const auto& [role, by_state] : counts)
+    for (size_t state = 0; state < kStates; ++state)
+      if (by_state[state] > 0)
+        status.by_state[std::string(name(role))][std::string(core::WorkerLifecycle::kStates[state])] = by_state[state];
+  troubled.insert(troubled.end(), healthy.begin(), healthy.end());
+  troubled.resize(std::min(troubled.size(), kMaxWorkersShown));
+  for (const core::Worker* worker : troubled) status.workers.push_back(view_of(*worker, status.learner, now_ms));
   std::sort(status.workers.begin(), status.workers.end(), [](const WorkerView& a, const WorkerView& b) {
     return std::tuple(a.role, a.name.size(), a.name) <
            std::tuple(b.role, b.name.size(), b.name);  // reward-9, reward-10
   });
-  if (status.workers.size() > kMaxWorkersShown) status.workers.resize(kMaxWorkersShown);
+}
+
+WorkerView Telemetry::view_of(const core::Worker& worker, const std::string& learner_state, int64_t now_ms) {
+  WorkerView view{.name = worker.name,
+                  .role = std::string(name(worker.role)),
+                  .state = std::string(core::name_of<core::WorkerLifecycle>(worker.state)),
+                  .leases = worker.leases.size()};
+  view.rate = rates_.rate(worker.name, now_ms);
+  if (worker.role == Role::kLearner) {
+    if (worker.state == core::WorkerState::kLive) view.state = learner_state;
+    const auto tokens = newest_.metrics.find("learner/rank0_packed_tokens");
+    const auto seconds = newest_.metrics.find("learner/update_seconds");
+    if (tokens != newest_.metrics.end() && seconds != newest_.metrics.end() && seconds->second > 0)
+      view.rate = tokens->second / seconds->second;
+  }
+  view.heard_seconds = static_cast<double>(now_ms - worker.last_heard_ms) / 1000;
+  view.progress_seconds = static_cast<double>(now_ms - worker.last_progress_ms) / 1000;
+  return view;
 }
 
 void Telemetry::add_counters(LiveStatus& status, const core::Counters& counters) const {

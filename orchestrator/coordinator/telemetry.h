@@ -42,6 +42,7 @@ class Telemetry {
  private:
   LiveStatus status_of(const core::RunCore& core, int64_t now_ms, double wall_time);
   void add_workers(LiveStatus& status, const core::RunCore& core, int64_t now_ms);
+  WorkerView view_of(const core::Worker& worker, const std::string& learner_state, int64_t now_ms);
   void add_counters(LiveStatus& status, const core::Counters& counters) const;
 
   TelemetryOptions options_;

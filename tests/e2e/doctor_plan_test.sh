@@ -30,5 +30,6 @@ compare infer "$(peak_of 'infer')" "$(measured "$R/infer.log")"
 mkdir "$R/7b" && cp "$(dirname "$0")/configs/qwen2.5-omni-7b.json" "$R/7b/config.json"
 expect_code 0 '8\.[0-9]+ B parameters' "$P" doctor --plan --model "$R/7b" --dtype bfloat16 --layout learner=8,rollout=8 --devices 8 --device_memory_gb 80
 expect_code 0 'does NOT fit|fits' "$P" doctor --plan --model "$R/7b" --dtype bfloat16 --layout learner=8,rollout=8 --devices 8 --device_memory_gb 80
+expect_code 0 'encoded and log-mel clips kept' "$P" doctor --plan --model "$R/7b" --reward_model "$R/7b" --dtype bfloat16 --layout learner=8,rollout=8,reward=1 --devices 16 --device_memory_gb 80
 expect_code 2 'none, optimizer, full' "$P" doctor --plan --model "$R/7b" --sharding half
 expect_code 3 'config.json' "$P" doctor --plan --model "$R/nowhere"

@@ -9,6 +9,7 @@
 
 #include "data/base/bytes.h"
 #include "data/corpus/corpus.h"
+#include "data/corpus/rm_card.h"
 #include "data/corpus/rm_row.h"
 #include "data/store/checkpoint_dir.h"
 #include "data/store/journal_format.h"
@@ -141,6 +142,16 @@ void text_seeds(const Seeds& seeds) {
             "\u4F60\u597D");
   seeds.put("text", "bytes", "\xF0\x9F\x98 \xC0\xAF \xED\xA0\x80 \xFF");
 
+  seeds.put("word_times", "textgrid", 0,
+            "File type = \"ooTextFile\"\nObject class = \"TextGrid\"\n\nxmin = 0\nxmax = 1\ntiers? <exists>\nsize = 1\n"
+            "item []:\n item [1]:\n class = \"IntervalTier\"\n name = \"words\"\n xmin = 0\n xmax = 1\n"
+            " intervals: size = 2\n intervals [1]:\n xmin = 0\n xmax = 0.5\n text = \"say \"\"no\"\"\"\n"
+            " intervals [2]:\n xmin = 0.5\n xmax = 1\n text = \"\"\n");
+  seeds.put("word_times", "json", 1,
+            R"({"segments":[{"words":[{"word":" a","start":0.1,"end":0.2},{"text":"b","start":0.2,"end":0.4}]}]})");
+  seeds.put("word_times", "ctm", 2, ";; made\nu1 A 0.50 0.10 two 0.9\nu1 A 0.00 0.25 one\n");
+  seeds.put("word_times", "transcript", 3, "Well, the \u00DCberraschung \u2014 don\u2019t mind; 42 (ye\u0073)!");
+
   seeds.put(
       "dataset", "rl",
       R"({"messages":[{"role":"user","content":"<audio>What is the emotion?"}],"audios":["a.wav"],"solution":"happy"})");
@@ -164,6 +175,7 @@ void config_seeds(const Seeds& seeds) {
       R"("audio_config":{"d_model":32,"encoder_layers":2,"encoder_attention_heads":4,"encoder_ffn_dim":64,"num_mel_bins":128,"n_window":100,"max_source_positions":1500,"output_dim":64,"activation_function":"gelu","scale_embedding":false,"dropout":0.0})";
   const std::string thinker = R"("text_config":{)" + text + "," + rope + "}," + audio +
                               R"(,"audio_token_index":310,"audio_start_token_id":311,"audio_end_token_id":312)";
+  seeds.put("model_config", "reward-model-card", rm_card_json({.prompt_style = PromptStyle::kShort, .loss = "digits"}));
   seeds.put("model_config", "thinker", R"({"model_type":"qwen2_5_omni_thinker",)" + thinker + "}");
   seeds.put("model_config", "omni",
             R"({"model_type":"qwen2_5_omni","thinker_config":{)" + thinker + R"(},"talker_config":{}})");

@@ -1,10 +1,13 @@
-// config.json. What is accepted must be safe to build tensors from, and must survive a save.
+// config.json: what is accepted must be safe to build tensors from, and must survive a save. And a reward model's card.
+#include "data/corpus/rm_card.h"
 #include "tests/fuzz/support.h"
 #include "workers/model/config.h"
 
 namespace prosodia::fuzz {
 
 void fuzz_model_config(Input input) {
+  if (const auto card = parse_rm_card(as_text(input), kRmCardFile))
+    PROSODIA_CHECK(parse_rm_card(rm_card_json(*card), "again") == *card);
   const auto config = ModelConfig::parse_text(as_text(input), "config.json");
   if (!config) return;
   const TextConfig& text = config->text;

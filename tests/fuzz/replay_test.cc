@@ -25,6 +25,7 @@ const std::map<std::string, void (*)(Input)> kTargets = {
     {"dataset", fuzz_dataset},
     {"tokenizer", fuzz_tokenizer},
     {"text", fuzz_text},
+    {"word_times", fuzz_word_times},
     {"audio", fuzz_audio},
     {"corpus", fuzz_corpus},
     {"rollout_segment", fuzz_rollout_segment},

@@ -24,6 +24,7 @@ void fuzz_tokenizer(Input);        // tokenizer.json, vocab.json + merges.txt, a
 void fuzz_text(Input);             // strings through encode, decode and the word split
 void fuzz_audio(Input);            // sound files
 void fuzz_corpus(Input);           // HDF5 corpora: shapes, types and values that do not fit together
+void fuzz_word_times(Input);       // TextGrid, JSON and CTM word times; transcripts spread over speech
 void fuzz_rollout_segment(Input);  // HDF5 rollout segments, likewise
 void fuzz_journal(Input);          // journal segments: open, cut, open again
 void fuzz_run_recovery(Input);     // journal records through the run's state machine

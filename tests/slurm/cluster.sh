@@ -42,11 +42,13 @@ start_cluster() {
   tail -n 5 "$cluster"/log/*
   skip_or_fail "Slurm does not start here; its logs are above"
 }
-# TmpFS with %n: PMIx keeps its sockets there, and these nodes share one /tmp. cred_expire: a requeued job waits for it.
+# TmpFS with %n: PMIx keeps its sockets there, and these nodes share one /tmp. FirstJobId: Open MPI names shared memory after
+# the job, and there may be another cluster on this host. cred_expire: a requeued job waits for it.
 write_configuration() {  # HOST PORT
   local node
   cat >"$SLURM_CONF" <<END
 ClusterName=prosodia-test
+FirstJobId=$((1 + (RANDOM % 30000) * 1000))
 SlurmctldHost=$1(127.0.0.1)
 SlurmctldPort=$2
 SlurmUser=$(id -un)
@@ -112,7 +114,12 @@ stop_cluster() {
     for _ in $(seq 100); do [ -n "$(timeout 10 squeue -h 2>/dev/null)" ] || break; sleep 0.2; done
   fi
   end_daemons
-  if [ $code = 0 ] || [ $code = 77 ]; then rm -rf "$cluster"; else echo "the cluster's files are in $cluster" >&2; fi
+  if [ $code = 0 ] || [ $code = 77 ]; then
+    # What was killed a moment ago may still write.
+    for _ in $(seq 50); do rm -rf "$cluster" 2>/dev/null && break; sleep 0.2; done
+  else
+    echo "the cluster's files are in $cluster" >&2
+  fi
   exit $code
 }
 
@@ -131,12 +138,16 @@ submit_script() {
 }
 output() { cat "$R/job-$job.out" 2>/dev/null || true; }
 give_up() { output >&2; tail -n 5 "$R"/run/logs/*.log >&2 || true; squeue >&2; fail "$@"; }
-# Minutes, so that a loaded machine is no failure; a test that hangs ends here.
+# Minutes, so that a loaded machine is no failure; a test that hangs ends here, one whose job is over does so sooner.
 await() {
-  local what=$1
+  local what=$1 try
   shift
-  for _ in $(seq 600); do "$@" && return; sleep 0.2; done
-  give_up "120 s passed before: $what"
+  for try in $(seq 1000); do
+    "$@" && return
+    ((try % 25 != 0)) || ! ended || "$@" || give_up "job $job ended before: $what"
+    sleep 0.2
+  done
+  give_up "200 s passed before: $what"
 }
 says() { output | grep -qE -- "$1"; }
 await_line() { await "'$1' in the output of job $job" says "$1"; }

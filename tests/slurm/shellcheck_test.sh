@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The Slurm scripts and their tests are clean.
+# The Slurm scripts are clean.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 command -v shellcheck >/dev/null || { echo 'SKIPPED: needs shellcheck (scripts/bootstrap)'; exit 77; }

@@ -40,7 +40,7 @@ class GrpoTrainer {
 
   Result<GrpoOutcome> step(const protocol::StepBatch& batch);
   AdamW& optimizer();
-  size_t audio_cache_hits() const;  // clips that were not encoded again; 0 while the audio parts train
+  size_t audio_cache_hits() const;       // clips that were not encoded again; 0 while the audio parts train
   const PolicyWeights& weights() const;  // what trains, and its bytes
   // Called after every micro-batch, on this rank's thread: the sign of life that renews the coordinator's lease.
   void on_progress(std::function<void()> callback);

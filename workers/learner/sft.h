@@ -70,6 +70,11 @@ struct SftStage {
   std::optional<bool> greater_is_better;  // unset: unless the metric's name ends in "loss"
   int64_t early_stopping_patience = 0;    // evaluations in a row without improvement that end the stage; 0 = off
   double early_stopping_threshold = 0.0;  // the least change that is an improvement to early stopping
+
+  // Which of a conversation's targets count, in training: edits its assistant_mask, from any thread. `targets` names
+  // the choice in the run's identity; "" and no function: all of the assistant's turns.
+  std::string targets;
+  std::function<Status(const Sample&, EncodedPrompt&)> select_targets;
 };
 
 struct SftLog {           // one line of metrics

@@ -72,7 +72,9 @@ Result<int64_t> SftData::estimated_tokens(const Sample& sample) {
 
 Result<EncodedPrompt> SftData::encode(const MixtureOrder::Draw& draw) {
   const Sample& sample = datasets_[static_cast<size_t>(draw.dataset)][static_cast<size_t>(draw.row)];
-  return encode_conversation(processor_, sample, max_length_);
+  PROSODIA_ASSIGN(EncodedPrompt encoded, encode_conversation(processor_, sample, max_length_));
+  if (stage_.select_targets) PROSODIA_TRY(stage_.select_targets(sample, encoded));
+  return encoded;
 }
 
 Result<SftStepData> SftData::next() {

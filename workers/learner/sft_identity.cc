@@ -69,6 +69,7 @@ Result<json> stage_identity(const SftStage& stage, const SftStageFacts& facts) {
               {"weight_decay", stage.adamw.weight_decay},
               {"max_grad_norm", stage.adamw.max_grad_norm},
               {"freeze", stage.freeze.words()},
+              {"targets", stage.targets},
               {"token_budget", stage.max_tokens_per_micro_batch},
               {"eval_dataset", eval_datasets},
               {"eval_strategy", name_of(stage.eval_strategy)},

@@ -237,6 +237,24 @@ ProcessMemory plan_rollout(const ModelConfig& config, const MemoryRequest& reque
   return plan;
 }
 
+ProcessMemory plan_reward(const ModelConfig& config, const MemoryRequest& request) {
+  // The instruction, the question's frame and the answer's form: some 300 tokens in the paper's words.
+  constexpr int64_t kWordsTokens = 300;
+  constexpr uint64_t kKeptClips = uint64_t{256} << 20;
+  MemoryRequest group = request;
+  group.max_rows = request.num_generations;
+  group.prompt_tokens = request.prompt_tokens + kWordsTokens;
+  ProcessMemory plan{"reward worker", {}};
+  add_engine(config, count_parameters(config, group), group, plan.items);
+  const Widths w = widths(config.text);
+  const int64_t tokens = group.prompt_tokens + request.num_generations * request.max_completion_length;
+  plan.items.push_back({fmt::format("prefill of a group, {} tokens", tokens), Lifetime::kTransient,
+                        static_cast<uint64_t>(tokens * (4 * w.hidden + 2 * w.query + 2 * w.key + 3 * w.inner) *
+                                              element_bytes(request))});
+  plan.items.push_back({"encoded and log-mel clips kept, at most", Lifetime::kResident, 2 * kKeptClips});
+  return plan;
+}
+
 ProcessMemory plan_infer(const ModelConfig& config, const MemoryRequest& request) {
   ProcessMemory plan{"infer, eval", {}};
   add_engine(config, count_parameters(config, request), request, plan.items);

@@ -74,6 +74,9 @@ ProcessMemory plan_sft(const ModelConfig& config, const MemoryRequest& request);
 ProcessMemory plan_learner(const ModelConfig& config, const MemoryRequest& request,
                            bool serves_weights);  // rank 0 serves
 ProcessMemory plan_rollout(const ModelConfig& config, const MemoryRequest& request);
+// With a reward model of `config` (--reward_model), whose `own_head` and dtype the request holds: the trainer's own
+// dtype; it grades num_generations responses of max_completion_length at once.
+ProcessMemory plan_reward(const ModelConfig& config, const MemoryRequest& request);
 ProcessMemory plan_infer(const ModelConfig& config, const MemoryRequest& request);
 
 // Bytes that one micro-batch of `tokens` rows keeps for its backward, `predicted` of them with targets and `frames` mel

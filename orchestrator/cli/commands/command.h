@@ -39,6 +39,7 @@ Result<int> run_data_build(const Options&, const CommandContext&);
 Result<int> run_data_inspect(const Options&, const CommandContext&);
 Result<int> run_init(const Options&, const CommandContext&);
 Result<int> run_sft(const Options&, const CommandContext&);
+Result<int> run_train_rm(const Options&, const CommandContext&);
 Result<int> run_train(const Options&, const CommandContext&);
 Result<int> run_coordinator_role(const Options&, const CommandContext&);
 Result<int> run_learner_role(const Options&, const CommandContext&);

@@ -65,12 +65,7 @@ Result<CoordinatorOptions> coordinator_options(const Options& options) {
                 "back, or start a new run in another --output_dir",
                 options.text("dataset"), dataset.digest.short_hex(), recorded.substr(0, 12));
   coordinator.archive_keep_steps = static_cast<uint64_t>(options.integer("archive_keep_steps"));
-  for (const Sample& sample : dataset.samples) {
-    nlohmann::json row = sample.row;
-    row["audios"] = sample.audios;
-    row[kOriginKey] = sample.origin;
-    coordinator.rows.push_back(dump_line(row));
-  }
+  for (const Sample& sample : dataset.samples) coordinator.rows.push_back(dump_line(travelling_row(sample)));
   return coordinator;
 }
 

@@ -1,9 +1,8 @@
-// prosodia data synth | annotate | build | inspect
+// prosodia data synth | annotate | inspect
 #include <fmt/core.h>
 
 #include "data/card/dataset_card.h"
 #include "data/corpus/annotate.h"
-#include "data/corpus/build.h"
 #include "data/corpus/corpus.h"
 #include "data/corpus/inspect.h"
 #include "data/corpus/synth.h"
@@ -27,6 +26,7 @@ Result<int> run_data_synth(const Options& options, const CommandContext& context
   synth.out = out;
   synth.utterances = static_cast<int>(options.integer("utterances"));
   synth.test_utterances = static_cast<int>(options.integer("test_utterances"));
+  synth.stress_share = options.real("stress_share");
   synth.seed = static_cast<uint64_t>(options.integer("seed"));
   synth.jobs = static_cast<int>(options.integer("jobs"));
   synth.stop_requested = [&context] { return context.stop.load(); };
@@ -54,26 +54,6 @@ Result<int> run_data_annotate(const Options& options, const CommandContext& cont
   PROSODIA_ASSIGN(const AnnotateReport report, annotate_corpus(annotate));
   const std::string written = (annotate.out.empty() ? annotate.corpus : annotate.out).string();
   fmt::print("{}wrote {}. Next: prosodia data inspect --corpus {}\n", report.to_text(), written, written);
-  return 0;
-}
-
-Result<int> run_data_build(const Options& options, const CommandContext&) {
-  BuildOptions build;
-  PROSODIA_ASSIGN(build.corpus, options.required("corpus"));
-  PROSODIA_ASSIGN(build.output_dir, options.required("output_dir"));
-  build.seed = static_cast<uint64_t>(options.integer("seed"));
-  build.prompt_style = options.text("prompt_style") == "paper" ? PromptStyle::kPaper : PromptStyle::kShort;
-  build.prosody_rows = static_cast<int>(options.integer("prosody_rows"));
-  build.coldstart_rows = static_cast<int>(options.integer("coldstart_rows"));
-  build.cue_noise = options.real("cue_noise");
-  build.cue_omission = options.real("cue_omission");
-  build.emotion_noise = options.real("emotion_noise");
-  PROSODIA_ASSIGN(const BuildReport report, build_datasets(build));
-  for (const std::string& note : report.notes) fmt::print("{}\n", note);
-  fmt::print(
-      "wrote {}: prosody.sft.jsonl {} rows, coldstart.sft.jsonl {}, rl.jsonl {}, eval.jsonl {}\n"
-      "Next: prosodia init --dataset … --model DIR, then prosodia sft\n",
-      build.output_dir.string(), report.prosody_rows, report.coldstart_rows, report.rl_rows, report.eval_rows);
   return 0;
 }
 

@@ -53,6 +53,7 @@ Findings check_inputs(const Options& before) {
   };
   compare("dataset_digest", "dataset");
   compare("model_digest", "model");
+  if (!before.text("reward_model").empty()) compare("reward_model_digest", "reward_model");
   return findings;
 }
 

@@ -8,6 +8,7 @@
 #include "data/store/model_tensors.h"
 #include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/launch/layout.h"
+#include "workers/model/model.h"
 #include "workers/plan/memory_plan.h"
 
 namespace prosodia::cli {
@@ -52,12 +53,23 @@ Result<MemoryRequest> memory_request(const Options& options, const ModelConfig& 
   return request;
 }
 
+// Rules and acoustic grades take next to nothing; a reward model (--reward_model) is a second model.
+Result<ProcessMemory> reward_process(const Options& options, const MemoryRequest& request) {
+  const std::string& dir = options.text("reward_model");
+  if (dir.empty()) return ProcessMemory{"reward worker", {}};
+  PROSODIA_ASSIGN(const std::filesystem::path base, base_model_dir(dir));
+  PROSODIA_ASSIGN(const ModelConfig config, ModelConfig::load(base));
+  MemoryRequest own = request;
+  own.own_head = has_own_head(config, base.string());
+  return plan_reward(config, own);
+}
+
 std::vector<PlannedProcess> all_processes(const ModelConfig& config, const MemoryRequest& request,
-                                          const launch::Layout& layout) {
+                                          const launch::Layout& layout, const ProcessMemory& reward) {
   std::vector<PlannedProcess> processes = {{plan_learner(config, request, /*serves_weights=*/true), 1}};
   if (layout.learners > 1) processes.push_back({plan_learner(config, request, false), layout.learners - 1});
   processes.push_back({plan_rollout(config, request), layout.rollouts});
-  processes.push_back({{"reward worker", {}}, layout.rewards});
+  processes.push_back({reward, layout.rewards});
   // Sampled groups it keeps: those in flight, and those that wait for the archive.
   constexpr int64_t kArchivedSteps = 20, kBytesPerToken = 16, kBytesPerRow = 4096;
   const int64_t responses = request.prompts_per_step * request.num_generations;
@@ -86,7 +98,7 @@ bool fits(uint64_t bytes, double device_gb) { return static_cast<double>(bytes) 
 // GPUs: process i of a role sits on device i mod devices.
 void print_devices(const std::vector<PlannedProcess>& processes, int64_t devices, double device_gb) {
   std::vector<uint64_t> used(static_cast<size_t>(devices), 0);
-  for (const char* role : {"learner", "rollout"}) {
+  for (const char* role : {"learner", "rollout", "reward"}) {
     size_t next = 0;
     for (const PlannedProcess& process : processes) {
       if (!process.memory.process.starts_with(role)) continue;
@@ -98,7 +110,8 @@ void print_devices(const std::vector<PlannedProcess>& processes, int64_t devices
   }
   const uint64_t most = *std::max_element(used.begin(), used.end());
   fmt::print(
-      "\n{} device(s) of {:.0f} GB, learner ranks and rollout workers spread over them: the fullest takes {}: {}\n",
+      "\n{} device(s) of {:.0f} GB, learner ranks, rollout and reward workers spread over them: the fullest takes {}: "
+      "{}\n",
       devices, device_gb, gigabytes(most),
       fits(most, device_gb) ? "fits (5 % left for the driver and fragmentation)" : "does NOT fit");
 }
@@ -143,7 +156,8 @@ Result<int> print_memory_plan(const Options& options) {
       name(request.sharding), is_available(request) ? "" : " (arithmetic: not available in this build)",
       request.prompts_per_step, request.prompt_tokens, request.num_generations, request.max_completion_length,
       request.token_budget);
-  std::vector<PlannedProcess> processes = all_processes(config, request, layout);
+  PROSODIA_ASSIGN(const ProcessMemory reward, reward_process(options, request));
+  std::vector<PlannedProcess> processes = all_processes(config, request, layout, reward);
   for (const PlannedProcess& process : processes) print_process(process);
   uint64_t host = 0;
   for (const PlannedProcess& process : processes)

@@ -17,9 +17,9 @@
 #include "orchestrator/cli/commands/eval_sets.h"
 #include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/cli/commands/run_config.h"
+#include "orchestrator/cli/commands/scorer_options.h"
 #include "orchestrator/monitor/progress.h"
 #include "reward/evaluation_sets_report.h"
-#include "workers/reward/scorer_factory.h"
 
 namespace prosodia::cli {
 namespace {
@@ -54,6 +54,12 @@ Result<json> identity_of(const Options& options, const std::vector<EvalSet>& set
   for (const char* name : {"temperature", "top_p"}) identity[name] = options.real(name);
   for (const char* name : {"top_k", "max_completion_length", "seed"}) identity[name] = options.integer(name);
   for (const char* name : {"dtype", "reasoning_scorer"}) identity[name] = options.text(name);
+  if (!options.text("reward_model").empty()) {
+    PROSODIA_ASSIGN(const Digest reward_model, digest_of_reward_model(options));
+    identity["reward_model"] = reward_model.hex();
+    identity["rm_score"] = options.text("rm_score");
+    identity["rm_min_digit_mass"] = options.real("rm_min_digit_mass");
+  }
   return identity;
 }
 
@@ -206,7 +212,9 @@ Result<int> run_comparison(const Options& options, const fs::path& output_dir) {
 
 }  // namespace
 
-Result<int> run_eval(const Options& options, const CommandContext& context) {
+Result<int> run_eval(const Options& given, const CommandContext& context) {
+  Options options = given;
+  adopt_reward_model(options);
   PROSODIA_ASSIGN(const fs::path output_dir, options.required("output_dir"));
   if (!options.text("compare").empty()) return run_comparison(options, output_dir);
   PROSODIA_TRY(options.required("model"));
@@ -219,7 +227,7 @@ Result<int> run_eval(const Options& options, const CommandContext& context) {
   PROSODIA_ASSIGN(const std::vector<EvalSet> sets, read_eval_sets(options));
   std::unique_ptr<ReasoningScorer> scorer;
   if (options.text("reasoning_scorer") != "none") {
-    PROSODIA_ASSIGN(scorer, standard_scorers().make(options.text("reasoning_scorer")));
+    PROSODIA_ASSIGN(scorer, make_reasoning_scorer(options));
   }
   PROSODIA_ASSIGN(const json identity, identity_of(options, sets));
   PROSODIA_ASSIGN(const auto log, EvalLog::open(output_dir, identity));

@@ -119,7 +119,7 @@ Result<std::unique_ptr<EvalLog>> EvalLog::open(const fs::path& dir, const json& 
   uint64_t kept = 0;
   if (there) {
     PROSODIA_ASSIGN(ParsedFile file, parse_file(path));
-    kept = file.whole_bytes;
+    kept = file.lines.empty() ? 0 : file.whole_bytes;  // an eval that failed before its first response binds nobody
     if (kept > 0) PROSODIA_TRY(check_identity(file.identity, identity, path));
     for (ParsedLine& line : file.lines) log->records_[{line.decoding, line.set}].push_back(std::move(line.record));
     PROSODIA_TRY(files.truncate(path, kept));
@@ -149,7 +149,7 @@ Status EvalLog::add(const std::string& decoding, const std::string& set, EvalRec
 }
 
 Result<EvalRecordsByDecoding> read_eval_records(fs::path path) {
-  if (!fs::is_directory(path)) path = path.parent_path();
+  if (fs::exists(path) && !fs::is_directory(path)) path = path.parent_path();
   path /= kFile;
   if (!fs::exists(path))
     return fail(ErrorCode::kInvalidInput, "{} is not there; give the folder of an earlier eval", path.string());

@@ -118,7 +118,7 @@ Result<EvalRecord> judge(const EvalSet& set, size_t index, const std::string& re
   ReasoningScore score;
   if (scorer != nullptr) {
     const std::vector<std::string> responses = {response};
-    score = scorer->score({.row = sample.row, .responses = responses}, {}).front();
+    score = scorer->score({.row = travelling_row(sample), .responses = responses}, {}).front();
   }
   return make_eval_record(set.ids[index], response, sample.solution, levels ? &*levels : nullptr,
                           scorer != nullptr ? &score : nullptr);

@@ -150,8 +150,12 @@ Result<std::vector<SftDataset>> weighted_datasets(const Options& options) {
 
 Result<LoadedModel> open_model(const Options& options) {
   PROSODIA_ASSIGN(const std::string dir, options.required("model"));
+  return open_model(dir, model_options(options));
+}
+
+Result<LoadedModel> open_model(const std::string& dir, const ModelOptions& model_options) {
   LoadedModel loaded;
-  PROSODIA_ASSIGN(loaded.model, load_model(dir, model_options(options)));
+  PROSODIA_ASSIGN(loaded.model, load_model(dir, model_options));
   PROSODIA_ASSIGN(loaded.processor, Processor::load(dir, std::make_shared<AudioStore>()));
   return loaded;
 }

@@ -39,5 +39,6 @@ struct LoadedModel {
   std::unique_ptr<Processor> processor;
 };
 Result<LoadedModel> open_model(const Options& options);
+Result<LoadedModel> open_model(const std::string& dir, const ModelOptions& model_options);  // another folder
 
 }  // namespace prosodia::cli

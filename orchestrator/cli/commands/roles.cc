@@ -17,6 +17,7 @@
 #include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/cli/commands/role_keys.h"
 #include "orchestrator/cli/commands/run_config.h"
+#include "orchestrator/cli/commands/scorer_options.h"
 #include "orchestrator/coordinator/coordinator.h"
 #include "orchestrator/coordinator/crash_plan.h"
 #include "orchestrator/coordinator/telemetry.h"
@@ -28,7 +29,6 @@
 #include "orchestrator/protocol/transport.h"
 #include "orchestrator/protocol/worker_client.h"
 #include "workers/learner/learner.h"
-#include "workers/reward/scorer_factory.h"
 #include "workers/reward/worker.h"
 #include "workers/rollout/worker.h"
 
@@ -181,10 +181,25 @@ Status roll_out(const Options& options, std::atomic<bool>& stop, const Line& lin
   return run_rollout_worker(worker, *client);
 }
 
+// The reward model is what it was when the run began: grades of two models must not meet in one group.
+Status check_reward_model(const Options& options) {
+  const std::string& recorded = options.text("reward_model_digest");
+  if (recorded.empty()) return {};
+  PROSODIA_ASSIGN(const Digest found, digest_of_reward_model(options));
+  if (found.hex() == recorded) return {};
+  return fail(
+      ErrorCode::kInvalidInput,
+      "the reward model {} has changed since the run was started (digest {}, config.ini has {}…). Next: put the "
+      "original back, or start a new run in another --output_dir",
+      options.text("reward_model"), found.short_hex(), recorded.substr(0, 12));
+}
+
 Status score_rewards(const Options& options, std::atomic<bool>& stop, const Line& line) {
   RewardWorkerOptions worker;
   PROSODIA_ASSIGN(worker.reward, reward_options(options));
-  PROSODIA_ASSIGN(worker.scorer, standard_scorers().make(options.text("reasoning_scorer")));
+  PROSODIA_TRY(check_reward_model(options));
+  configure_torch(options);
+  PROSODIA_ASSIGN(worker.scorer, make_reasoning_scorer(options));
   worker.reasoning_limit = std::chrono::milliseconds(static_cast<int64_t>(options.real("reward_timeout_s") * 1000));
   worker.end_when_stuck = !launch::under_mpi_launcher();
   worker.stop_requested = [&stop] { return stop.load(); };

@@ -1,11 +1,13 @@
 #include "orchestrator/cli/commands/run_config.h"
 
 #include <algorithm>
+#include <array>
 
 #include "data/store/atomic_file.h"
 #include "data/store/fs.h"
 #include "data/store/model_identity.h"
 #include "orchestrator/cli/commands/model_options.h"
+#include "orchestrator/cli/commands/scorer_options.h"
 #include "orchestrator/launch/layout.h"
 #include "workers/model/model.h"
 
@@ -14,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kPathOptions[] = {"model", "adapter", "ref_model", "output_dir", "keys"};
+constexpr const char* kPathOptions[] = {"model", "adapter", "ref_model", "reward_model", "output_dir", "keys"};
 
 Digest digest_of_file(std::span<const std::byte> bytes) { return DigestBuilder().add(bytes).finish(); }
 
@@ -31,6 +33,7 @@ std::vector<std::string> differences(const Options& now, const Options& before) 
   };
   changed("dataset_digest", "dataset", "dataset");
   changed("model_digest", "model", "model");
+  changed("reward_model_digest", "reward model", "reward_model");
   for (const OptionSpec& spec : option_table()) {
     if (!(spec.commands & kTrain) || !spec.affects_result || std::string_view(spec.name).ends_with("_digest")) continue;
     if (now.text(spec.name) != before.text(spec.name)) {
@@ -61,6 +64,7 @@ Result<Options> resolve_run_options(Options options) {
   if (datasets.size() != 1) return fail(ErrorCode::kUsage, "--dataset: train takes one file, got {}", datasets.size());
   options.set("dataset", fs::weakly_canonical(fs::absolute(datasets.front())).string());
   if (options.text("ref_model").empty()) options.set("ref_model", options.text("model"));
+  adopt_reward_model(options);
   return adopt_adapter(std::move(options));
 }
 
@@ -113,6 +117,10 @@ Result<Digest> digest_of_models(const std::vector<std::string>& dirs) {
   return all.finish();
 }
 
+Result<Digest> digest_of_reward_model(const Options& options) {
+  return digest_of_models(std::vector<std::string>{options.text("reward_model")});
+}
+
 Status record_input_digests(Options& options, const std::optional<Digest>& dataset) {
   std::optional<Digest> rows = dataset;
   if (!rows) {
@@ -122,11 +130,15 @@ Status record_input_digests(Options& options, const std::optional<Digest>& datas
   PROSODIA_ASSIGN(const Digest models, digest_of_models(options));
   options.set("dataset_digest", rows->hex());
   options.set("model_digest", models.hex());
+  if (options.text("reward_model").empty()) return {};
+  PROSODIA_ASSIGN(const Digest reward_model, digest_of_reward_model(options));
+  options.set("reward_model_digest", reward_model.hex());
   return {};
 }
 
 Result<Digest> run_digest_of_config(const Options& options) {
-  if (!options.text("dataset_digest").empty() && !options.text("model_digest").empty())
+  const bool rewards_known = options.text("reward_model").empty() == options.text("reward_model_digest").empty();
+  if (!options.text("dataset_digest").empty() && !options.text("model_digest").empty() && rewards_known)
     return options.result_digest(kTrain);
   Options filled = options;
   PROSODIA_TRY(record_input_digests(filled));

@@ -18,9 +18,12 @@ Result<Options> resolve_run_options(Options options);
 Result<Digest> digest_of_models(const Options& options);
 Result<Digest> digest_of_models(const std::vector<std::string>& dirs);
 
-// Fills in dataset_digest and model_digest, so that the roles need not read dataset and model for it, and a folder is
-// not resumed with other input. Reads model_identity's part of the model, and the whole dataset when its digest is not
-// given; `train` calls it once.
+// Of --reward_model and its base.
+Result<Digest> digest_of_reward_model(const Options& options);
+
+// Fills in dataset_digest, model_digest and reward_model_digest, so that the roles need not read dataset and models for
+// it, and a folder is not resumed with other input. Reads model_identity's part of the models, and the whole dataset
+// when its digest is not given; `train` calls it once.
 Status record_input_digests(Options& options, const std::optional<Digest>& dataset = std::nullopt);
 
 // Creates the run folder and config.ini, or compares with the one that is there: kUsage naming the options that would

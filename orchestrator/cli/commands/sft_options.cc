@@ -54,7 +54,7 @@ Status read_evaluation(const Options& options, SftStage& stage) {
   return {};
 }
 
-Result<SftStage> stage_options(const Options& options) {
+Result<SftStage> stage_options(const Options& options, uint32_t command) {
   SftStage stage;
   PROSODIA_ASSIGN(stage.datasets, weighted_datasets(options));
   stage.per_device_train_batch_size = options.integer("per_device_train_batch_size");
@@ -69,7 +69,7 @@ Result<SftStage> stage_options(const Options& options) {
   stage.adamw = adamw_options(options);
   PROSODIA_ASSIGN(stage.freeze, freeze_spec(options));
   stage.max_tokens_per_micro_batch = options.integer("token_budget");
-  PROSODIA_TRY(read_evaluation(options, stage));
+  if (command == kSft) PROSODIA_TRY(read_evaluation(options, stage));
   return stage;
 }
 
@@ -78,7 +78,7 @@ Result<std::vector<SftStage>> read_stages(const Options& options) {
   PROSODIA_ASSIGN(const auto sections, parse_sections(kSft, options, kStageOptions, file));
   std::vector<SftStage> stages;
   for (const OptionSection& section : sections) {
-    auto stage = stage_options(section.options);
+    auto stage = stage_options(section.options, kSft);
     if (!stage) return wrap(stage.error(), fmt::format("{}: [{}]", file.string(), section.name));
     stage->name = section.name;
     stages.push_back(std::move(*stage));
@@ -88,12 +88,12 @@ Result<std::vector<SftStage>> read_stages(const Options& options) {
 
 }  // namespace
 
-Result<SftOptions> sft_options(const Options& options, const CommandContext& context) {
+Result<SftOptions> sft_options(const Options& options, const CommandContext& context, uint32_t command) {
   SftOptions sft;
   PROSODIA_ASSIGN(sft.model_dir, options.required("model"));
   PROSODIA_ASSIGN(sft.output_dir, options.required("output_dir"));
-  if (options.text("stages").empty()) {
-    PROSODIA_ASSIGN(static_cast<SftStage&>(sft), stage_options(options));
+  if (command != kSft || options.text("stages").empty()) {
+    PROSODIA_ASSIGN(static_cast<SftStage&>(sft), stage_options(options, command));
   } else {
     PROSODIA_ASSIGN(sft.stages, read_stages(options));
   }

@@ -8,7 +8,8 @@
 
 namespace prosodia::cli {
 
+// `command`: whose options they are, kSft or kTrainRm (which has no --stages and evaluates in its own way).
 // `context.stop` is asked between steps; sink and callbacks are the caller's to set.
-Result<SftOptions> sft_options(const Options& options, const CommandContext& context);
+Result<SftOptions> sft_options(const Options& options, const CommandContext& context, uint32_t command);
 
 }  // namespace prosodia::cli

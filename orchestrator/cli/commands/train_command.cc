@@ -10,6 +10,7 @@
 #include "orchestrator/cli/commands/role_keys.h"
 #include "orchestrator/cli/commands/roles.h"
 #include "orchestrator/cli/commands/run_config.h"
+#include "orchestrator/cli/commands/scorer_options.h"
 #include "orchestrator/coordinator/coordinator.h"
 #include "orchestrator/launch/layout.h"
 #include "orchestrator/launch/mpi_world.h"
@@ -30,6 +31,7 @@ using launch::Role;
 Result<Digest> probe_inputs(const Options& options) {
   PROSODIA_TRY(grpo_options(options));
   PROSODIA_TRY(reward_options(options));
+  PROSODIA_TRY(check_reasoning_scorer(options));
   PROSODIA_TRY(training_model_options(options));
   PROSODIA_ASSIGN(const fs::path base, base_model_dir(options.text("model")));
   PROSODIA_TRY(ModelConfig::load(base));
@@ -128,7 +130,7 @@ Result<int> run_under_mpi(Options options, const CommandContext& context, const 
   verdict = world.broadcast_text(verdict);
   if (!prepared) return tl::unexpected(prepared.error());
   if (!verdict.empty()) return std::stoi(verdict);
-  for (const char* digest : {"dataset_digest", "model_digest"})
+  for (const char* digest : {"dataset_digest", "model_digest", "reward_model_digest"})
     options.set(digest, world.broadcast_text(options.text(digest)));
   return run_mpi_role(options, context, world, *placement);
 }

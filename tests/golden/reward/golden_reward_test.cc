@@ -1,5 +1,6 @@
 // advantages() against TRL 1.16.0's own lines (generate.py) and the peers' published vectors; normalize_answer()
-// against Python's Unicode tables (generate_answers.py). Tolerance 1e-9: both sides compute in double.
+// against Python's Unicode tables (generate_answers.py); a reward model's agreement against scipy 1.15 and scikit-learn
+// 1.7 (generate_rm.py). Tolerance 1e-9: both sides compute in double.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -10,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "reward/advantage.h"
+#include "reward/rm_report.h"
 #include "reward/rules.h"
 
 namespace prosodia {
@@ -96,6 +98,35 @@ TEST(GoldenAnswer, EqualsPythonsCanonicalCaselessMatch) {
   for (const auto& test : golden.at("cases")) {
     const auto text = test.at("text").get<std::string>();
     EXPECT_EQ(normalize_answer(text), test.at("normalized").get<std::string>()) << "'" << text << "'";
+  }
+}
+
+TEST(GoldenRmReport, EqualsScipyAndSklearn) {
+  const auto golden = load("rm_report.json");
+  ASSERT_GE(golden.at("cases").size(), 10u);
+  for (const auto& test : golden.at("cases")) {
+    std::vector<RmRecord> records;
+    for (size_t i = 0; i < test.at("grade").size(); ++i) {
+      const double grade = test["grade"][i], prescribed = test["prescribed"][i];
+      // Criterion 0 as stored; the second runs against it, the third is constant.
+      records.push_back({.id = std::to_string(i),
+                         .prescribed = {prescribed, 6 - prescribed, 2, prescribed},
+                         .score = {ScoreStatus::kValue, {grade, grade, 2, grade}, {}}});
+    }
+    const auto report = report_rm(records, {.bootstrap_samples = 0});
+    ASSERT_TRUE(report);
+    const CriterionAgreement& same = report->criteria[0];
+    const auto near = [&](const Estimate& ours, const char* key, double sign = 1) {
+      EXPECT_NEAR(ours.value, sign * test.at(key).get<double>(), 1e-9) << key << " of " << records.size() << " records";
+    };
+    near(same.spearman, "spearman");
+    near(same.pearson, "pearson");
+    near(same.mean_absolute_error, "mean_absolute_error");
+    near(same.calibration_error, "calibration_error");
+    near(report->criteria[1].spearman, "spearman", -1);
+    near(report->criteria[1].pearson, "pearson", -1);
+    EXPECT_TRUE(std::isnan(report->criteria[2].spearman.value)) << "a constant has no correlation";
+    EXPECT_EQ(report->criteria[2].mean_absolute_error.value, 0);
   }
 }
 

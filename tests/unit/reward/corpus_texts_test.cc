@@ -1,10 +1,11 @@
-// The reasoning that data/corpus writes is read back claim for claim: what the cold start teaches, the reward checks.
+// The reasoning that data/builders writes is read back claim for claim: what the cold start teaches, the reward checks.
 #include <gtest/gtest.h>
 
 #include <map>
 
+#include "data/builders/prompts.h"
+#include "data/builders/reasoning_text.h"
 #include "data/corpus/emotions.h"
-#include "data/corpus/reasoning_text.h"
 #include "reward/acoustic_scorer.h"
 #include "reward/rules.h"
 
@@ -21,7 +22,7 @@ TEST(CorpusTexts, EveryCueIsReadBackAndNothingElse) {
     }
     if (cues.voice == "normal") cues.voice.clear();  // goes unsaid
     const std::string_view emotion = emotion_profiles()[random.next_below(kEmotionCount)].name;
-    const std::string text = think_and_answer(cues, emotion, random);
+    const std::string text = think_and_answer_text(small_reasoning(cues, emotion, random), emotion);
     ASSERT_TRUE(format_reward(text)) << text;
     ProsodyLevels read;
     for (const Claim& claim : parse_claims(reasoning_text(text))) {
@@ -40,7 +41,7 @@ TEST(CorpusTexts, TypicalCuesGetHighGrades) {
   happy.speed = "fast";
   happy.intonation = "expressive";
   for (int round = 0; round < 100; ++round) {
-    const std::string text = think_and_answer(happy, "happy", random);
+    const std::string text = think_and_answer_text(small_reasoning(happy, "happy", random), "happy");
     EXPECT_EQ(acoustic_score(text, happy, "happy").criteria, (Criteria{5, 5, 5, 5})) << text;
   }
   ProsodyLevels whisper;
@@ -48,7 +49,7 @@ TEST(CorpusTexts, TypicalCuesGetHighGrades) {
   whisper.energy = "low";
   whisper.speed = "slow";
   for (int round = 0; round < 100; ++round) {
-    const std::string text = think_and_answer(whisper, "whisper", random);
+    const std::string text = think_and_answer_text(small_reasoning(whisper, "whisper", random), "whisper");
     EXPECT_EQ(acoustic_score(text, whisper, "whisper").criteria, (Criteria{5, 5, 5, 5})) << text;
   }
 }

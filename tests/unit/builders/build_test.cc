@@ -1,4 +1,4 @@
-#include "data/corpus/build.h"
+#include "data/builders/build.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@
 #include "data/prosody/levels_json.h"
 #include "reward/faithfulness.h"
 #include "reward/rules.h"
-#include "tests/unit/corpus/support.h"
+#include "tests/unit/builders/support.h"
 
 namespace prosodia {
 namespace {
@@ -20,65 +20,11 @@ namespace {
 using namespace testing;
 using ::testing::HasSubstr;
 
-// A corpus whose audio does not matter: all combinations of levels, measured as controlled but for the speed.
-void write_labelled_corpus(const std::filesystem::path& path) {
-  auto writer = CorpusWriter::create(path, kSpeechRateHz, "labels");
-  ASSERT_TRUE(writer);
-  int count = 0;
-  for (std::string_view pitch : level_names(Attribute::kPitch)) {
-    for (std::string_view intonation : level_names(Attribute::kIntonation)) {
-      for (std::string_view speed : level_names(Attribute::kSpeed)) {
-        Utterance utterance = make_utterance(count);
-        UtteranceInfo& info = utterance.info;
-        info.emotion = emotion_profiles()[static_cast<size_t>(count) % kEmotionCount].name;
-        info.split = count % 5 == 0 ? "test" : "train";
-        info.controlled = {.pitch = std::string(pitch),
-                           .energy = "normal",
-                           .speed = std::string(speed),
-                           .intonation = std::string(intonation),
-                           .voice = "normal"};
-        if (count % 9 == 7) {
-          info.controlled.pitch = info.controlled.intonation = "";
-          info.controlled.voice = "whisper";
-        }
-        info.levels = info.controlled;
-        info.levels.speed = count % 2 == 0 ? "fast" : "slow";  // unreliable
-        ASSERT_TRUE((*writer)->append(utterance));
-        ++count;
-      }
-    }
-  }
-  ASSERT_TRUE((*writer)->finish());
-}
-
-class Build : public ::testing::Test {
- protected:
-  void SetUp() override {
-    std::filesystem::create_directories(dir_ / "corpora");
-    write_labelled_corpus(dir_ / "corpora/c.h5");
-    options_.corpus = dir_ / "corpora/c.h5";
-    options_.output_dir = dir_ / "sets";
-    options_.prosody_rows = 400;
-    options_.coldstart_rows = 300;
-  }
-  std::vector<Sample> rows(const std::string& name) {
-    auto samples = read_dataset(options_.output_dir / name);
-    EXPECT_TRUE(samples) << samples.error().message;
-    return samples ? *samples : std::vector<Sample>{};
-  }
-  void build() {
-    const auto report = build_datasets(options_);
-    ASSERT_TRUE(report) << report.error().message;
-    report_ = *report;
-  }
-  TempDir dir_;
-  BuildOptions options_;
-  BuildReport report_;
-};
+using Build = BuildTest;
 
 TEST_F(Build, PromptSetsHaveNoAssistantTurnAndSplitByUtterance) {
   build();
-  EXPECT_EQ(report_.rl_rows + report_.eval_rows, 54);
+  EXPECT_EQ(report_.rows("rl.jsonl") + report_.rows("eval.jsonl"), 54);
   AudioStore store;
   std::set<std::string> ids;
   for (const auto& [file, split] : {std::pair("rl.jsonl", "train"), {"eval.jsonl", "test"}}) {
@@ -191,17 +137,38 @@ TEST_F(Build, NoiseAndOmissionHaveTheirShares) {
 }
 
 TEST_F(Build, IsDeterministicAndSetsAreIndependent) {
+  use_stress();
+  options_.prosody_rows = options_.coldstart_rows = 60;
+  options_.stress_rows = options_.rm_rows = 40;
+  options_.prosody_eval_rows = 30;
+  options_.comparative_rows = options_.comparative_eval_rows = 24;
+  options_.rm_eval_rows = 20;
   build();
-  const std::string cold = read_text(options_.output_dir / "coldstart.sft.jsonl");
-  const std::string prosody = read_text(options_.output_dir / "prosody.sft.jsonl");
+  std::map<std::string, std::string> first;
+  for (const auto& [file, count] : report_.files) {
+    EXPECT_GT(count, 0) << file;
+    first[file] = text(file);
+  }
+  EXPECT_EQ(first.size(), 10u);
+  const std::string clips = text("comparative.h5");
   options_.output_dir = dir_ / "again";
-  options_.prosody_rows = 10;
+  options_.jobs = 3;
   build();
-  EXPECT_EQ(read_text(options_.output_dir / "coldstart.sft.jsonl"), cold);
-  EXPECT_EQ(prosody.find(read_text(options_.output_dir / "prosody.sft.jsonl")), 0u);
+  for (const auto& [file, bytes] : first) EXPECT_EQ(text(file), bytes) << file;
+  EXPECT_EQ(text("comparative.h5"), clips);
+  // Each set smaller than before: its rows are the beginning, whatever the others do.
+  options_.output_dir = dir_ / "smaller";
+  options_.prosody_rows = options_.stress_rows = options_.comparative_eval_rows = options_.coldstart_rows = 20;
+  options_.prosody_eval_rows = options_.comparative_rows = options_.rm_eval_rows = options_.rm_rows = 10;
+  build();
+  for (const auto& [file, bytes] : first) EXPECT_EQ(bytes.find(text(file)), 0u) << file;
+  options_.output_dir = dir_ / "seeded";
   options_.seed = 1;
   build();
-  EXPECT_NE(read_text(options_.output_dir / "coldstart.sft.jsonl"), cold);
+  for (const auto& [file, bytes] : first) {
+    const bool is_random = file != "rl.jsonl" && file != "eval.jsonl";
+    EXPECT_EQ(bytes.find(text(file)) == 0, !is_random) << file;
+  }
 }
 
 TEST_F(Build, PaperPromptListsTheEmotions) {
@@ -218,8 +185,76 @@ TEST_F(Build, TextsCoverEverySet) {
   build();
   const auto texts = build_texts(options_.output_dir);
   ASSERT_TRUE(texts) << texts.error().message;
-  EXPECT_EQ(texts->size(), 3u * 400 + 3u * 300 + 2u * 54);
+  const size_t held_out = static_cast<size_t>(report_.rows("prosody.eval.jsonl"));
+  EXPECT_EQ(texts->size(), 3u * 400 + 2u * held_out + 3u * 300 + 2u * 54);
   for (const std::string& text : *texts) EXPECT_EQ(text.find("<audio>"), std::string::npos);
+}
+
+TEST_F(Build, EveryRowSaysWhereItComesFrom) {
+  use_stress();
+  options_.stress_rows = options_.comparative_rows = options_.comparative_eval_rows = 12;
+  options_.rm_rows = options_.rm_eval_rows = 12;
+  build();
+  for (const auto& [file, count] : report_.files) {
+    for (const Sample& sample : rows(file)) {
+      ASSERT_TRUE(sample.row.contains("source")) << file;
+      EXPECT_EQ(sample.row["source"]["corpus"], "made") << file;
+      EXPECT_FALSE(sample.row["source"]["writer"].get<std::string>().empty()) << file;
+    }
+  }
+}
+
+TEST_F(Build, NoTrainingUtteranceIsInAnEvaluationSet) {
+  use_stress();
+  options_.stress_rows = options_.comparative_rows = options_.comparative_eval_rows = 60;
+  options_.rm_rows = options_.rm_eval_rows = 60;
+  build();
+  std::map<std::string, std::set<std::string>> speakers, ids;  // by the kind of set
+  for (const auto& [file, count] : report_.files) {
+    const std::string kind = file.find("eval") == std::string::npos ? "train" : "eval";
+    for (const Sample& sample : rows(file)) {
+      speakers[kind].insert(sample.row["speaker"]);
+      ids[kind].insert(sample.row["id"]);
+    }
+  }
+  for (const std::string& each : ids["eval"]) EXPECT_FALSE(ids["train"].contains(each)) << each;
+  for (const std::string& each : speakers["eval"]) EXPECT_FALSE(speakers["train"].contains(each)) << each;
+  EXPECT_EQ(ids["eval"].size(), 11u);
+}
+
+TEST_F(Build, DryRunCountsWhatARunWrites) {
+  use_stress();
+  options_.stress_rows = options_.comparative_rows = options_.rm_rows = 30;
+  options_.prosody_eval_rows = 10000;  // more than there is
+  options_.dry_run = true;
+  build();
+  EXPECT_FALSE(std::filesystem::exists(options_.output_dir));
+  const BuildReport counted = report_;
+  options_.dry_run = false;
+  build();
+  EXPECT_EQ(report_.files, counted.files);
+  EXPECT_LT(report_.rows("prosody.eval.jsonl"), 10000);
+  EXPECT_THAT(report_.notes, ::testing::Contains(HasSubstr("of 10000 rows: the corpus gives no more")));
+}
+
+TEST_F(Build, BalanceGivesEveryEmotionItsTurn) {
+  options_.balance = Balance::kEmotion;
+  options_.coldstart_rows = 90;
+  build();
+  std::map<std::string, int> counts;
+  for (const Sample& sample : rows("coldstart.sft.jsonl")) ++counts[sample.row["emotion"]];
+  EXPECT_EQ(counts.size(), kEmotionCount);
+  for (const auto& [emotion, count] : counts) EXPECT_EQ(count, 10) << emotion;
+}
+
+TEST_F(Build, StopsWhenAskedTo) {
+  int rows_seen = 0;
+  options_.on_progress = [&](std::string_view, int, int) { ++rows_seen; };
+  options_.stop_requested = [&] { return rows_seen >= 7; };
+  const auto report = build_datasets(options_);
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code, ErrorCode::kInterrupted);
+  EXPECT_FALSE(std::filesystem::exists(options_.output_dir / "prosody.sft.jsonl"));
 }
 
 TEST_F(Build, ErrorsSayWhatToChange) {
