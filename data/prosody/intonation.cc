@@ -12,8 +12,10 @@ constexpr float kFlatRange = 3.0f;
 constexpr float kArm = 3.0f;        // smallest rise or fall that counts
 constexpr float kWideRange = 9.0f;  // too much movement to be flat, whatever its direction
 
-// A contour of many turns has a shape of its own when a parabola explains this share of its variance.
+// A contour of many turns has a shape of its own when a parabola explains this share of its variance
+// and the contour stays this near to it (semitones): a swing of two arms away from it is a movement of its own.
 constexpr double kShapeShare = 0.7;
+constexpr double kShapeReach = 2 * kArm;
 
 float mean(std::span<const float> values) {
   double sum = 0;
@@ -54,6 +56,7 @@ struct Parabola {
   double start, turn, end;  // its values at the first point, at the turning point (or the middle) and at the last
   bool turns;               // within the middle three fifths of the contour
   double explained;         // share of the contour's variance, 0..1
+  double farthest;          // largest distance of a point from it
 };
 
 // Least squares over t = -1..1 by the Legendre polynomials of degree 0 to 2, made orthogonal on the grid.
@@ -76,16 +79,22 @@ Parabola fit_parabola(std::span<const float> y) {
   }
   bend /= bends;
   const auto value = [&](double t) { return mean_y + slope * t + bend * (t * t - mean_tt); };
+  double farthest = 0;
+  for (size_t i = 0; i < y.size(); ++i) farthest = std::max(farthest, std::abs(y[i] - value(at(i))));
   const double vertex = bend != 0 ? -slope / (2 * bend) : 2.0;
   const bool turns = std::abs(vertex) < 0.6;
-  return {value(-1), value(turns ? vertex : 0.0), value(1), turns,
-          total > 0 ? (slope * slope * sum_tt + bend * bend * bends) / total : 1.0};
+  return {value(-1),
+          value(turns ? vertex : 0.0),
+          value(1),
+          turns,
+          total > 0 ? (slope * slope * sum_tt + bend * bend * bends) / total : 1.0,
+          farthest};
 }
 
 // What a contour of many turns does on the whole; empty when it does nothing in particular.
 std::string_view overall_shape(std::span<const float> contour, float change) {
   const Parabola fit = fit_parabola(contour);
-  if (fit.explained < kShapeShare) return {};
+  if (fit.explained < kShapeShare || fit.farthest > kShapeReach) return {};
   const double first = fit.turn - fit.start, second = fit.end - fit.turn;
   if (fit.turns && std::abs(first) >= kArm && std::abs(second) >= kArm) {
     return first > 0 ? "rising-falling" : "falling-rising";

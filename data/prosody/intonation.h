@@ -19,8 +19,8 @@ std::vector<float> semitone_contour(std::span<const float> f0_hz, int points);
 // A level of Attribute::kIntonation. Less than 3 semitones of range are flat. Else the rises and falls of at least 3
 // semitones count (smaller wiggles do not): one is rising or falling, when the last quarter also differs from the first
 // by 3 (otherwise flat, or expressive with a range of 9 and more); two are rising-falling or falling-rising; more are
-// expressive, unless a parabola explains most of the contour: then its turning point or its direction names the shape.
-// Empty for fewer than 8 points.
+// expressive, unless a parabola explains most of the contour and stays within 6 semitones of all of it: then its turning
+// point or its direction names the shape. Empty for fewer than 8 points.
 std::string_view classify_contour(std::span<const float> contour_semitones);
 
 }  // namespace prosodia

@@ -172,6 +172,10 @@ TEST(Intonation, ClassesOfIdealContours) {
   EXPECT_EQ(classify_contour(contour([](double t) { return 18 * (1 - std::abs(2 * t - 1)) + 2 * std::sin(30 * t); })),
             "rising-falling");
   EXPECT_EQ(classify_contour(contour([](double t) { return -3 * t + 2.5 * std::sin(25 * t); })), "expressive");
+  // A swing of an octave inside a fall is no wiggle, however well a parabola fits the rest.
+  const std::vector<float> swing = {11.6f, 11.6f, 10.3f, 10.3f, 10.3f, 10.3f, 6.9f,  0.1f,  0.1f,  11.9f,
+                                    -2.0f, -2.0f, -2.1f, -0.7f, -0.5f, -0.4f, -0.6f, -0.8f, -1.1f, -1.5f};
+  EXPECT_EQ(classify_contour(swing), "expressive");
   EXPECT_EQ(classify_contour({}), "");
 }
 
