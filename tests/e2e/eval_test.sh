@@ -32,7 +32,7 @@ cmp "$R/a/records.jsonl" "$R/b/records.jsonl" || fail "threads change the respon
 
 # Killed, with a torn last line: goes on from there, with the same end.
 "$P" eval --model "$W/sft" --output_dir "$R/cut" "${common[@]}" --max_rows 2 >/dev/null 2>&1 & run=$!
-for _ in $(seq 3000); do [ "$(wc -l 2>/dev/null <"$R/cut/records.jsonl" || echo 0)" -ge 8 ] && break; kill -0 $run 2>/dev/null || break; sleep 0.01; done
+for _ in $(seq 9000); do [ "$(wc -l 2>/dev/null <"$R/cut/records.jsonl" || echo 0)" -ge 8 ] && break; kill -0 $run 2>/dev/null || break; sleep 0.01; done
 kill -STOP $run  # held meanwhile, so that the folder is in use
 expect_code 4 'in use by process [0-9]+' eval_one "$W/sft" "$R/cut"
 kill -9 $run 2>/dev/null || true; wait $run 2>/dev/null || true

@@ -40,7 +40,7 @@ a_rank() {
 }
 lines() { wc -l 2>/dev/null <"$R/cut/metrics.jsonl" || echo 0; }
 wait_for_lines() {
-  for _ in $(seq 1200); do [ "$(lines)" -ge "$1" ] && return; kill -0 $run 2>/dev/null || return 0; sleep 0.02; done
+  for _ in $(seq 6000); do [ "$(lines)" -ge "$1" ] && return; kill -0 $run 2>/dev/null || return 0; sleep 0.02; done
   cat "$R/cut.log"; fail "line $1 of metrics was not reached"
 }
 sleep_a_little() { sleep "0.$(printf %02d $((RANDOM % 60)))"; }
@@ -61,7 +61,7 @@ diff <(numbers "$R/whole") <(numbers "$R/cut") || fail "other metrics after the 
 
 # A rank that stands still: the others do not wait for ever, the group starts again.
 "$P" sft "${options[@]}" --output_dir "$R/stuck" --collective_timeout_s 2 >"$R/stuck.log" 2>&1 & run=$!
-for _ in $(seq 1200); do [ -s "$R/stuck/metrics.jsonl" ] && break; sleep 0.02; done
+for _ in $(seq 6000); do [ -s "$R/stuck/metrics.jsonl" ] && break; sleep 0.02; done
 kill -STOP "$(a_rank)"
 wait $run || { cat "$R/stuck.log"; fail "the run did not survive a stopped rank"; }
 grep -q 'starting it again' "$R/stuck.log" || { cat "$R/stuck.log"; fail "the stopped rank was not noticed"; }
@@ -69,7 +69,7 @@ cmp "$R/whole/adapter_model.safetensors" "$R/stuck/adapter_model.safetensors" ||
 
 # Everything stands still, mpirun too: the supervisor sees no sign of life.
 "$P" sft "${options[@]}" --output_dir "$R/still" --learner_timeout_s 4 >"$R/still.log" 2>&1 & run=$!
-for _ in $(seq 1200); do [ -s "$R/still/metrics.jsonl" ] && break; sleep 0.02; done
+for _ in $(seq 6000); do [ -s "$R/still/metrics.jsonl" ] && break; sleep 0.02; done
 kill -STOP $(descendants $run)
 wait $run || { cat "$R/still.log"; fail "the run did not survive that all ranks were stopped"; }
 grep -q 'is stuck: no sign of life' "$R/still.log" || { cat "$R/still.log"; fail "nobody noticed that all ranks were stopped"; }

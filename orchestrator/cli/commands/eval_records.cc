@@ -149,7 +149,7 @@ Status EvalLog::add(const std::string& decoding, const std::string& set, EvalRec
 }
 
 Result<EvalRecordsByDecoding> read_eval_records(fs::path path) {
-  if (!fs::is_directory(path)) path = path.parent_path();
+  if (fs::exists(path) && !fs::is_directory(path)) path = path.parent_path();
   path /= kFile;
   if (!fs::exists(path))
     return fail(ErrorCode::kInvalidInput, "{} is not there; give the folder of an earlier eval", path.string());
