@@ -119,7 +119,7 @@ Result<std::unique_ptr<EvalLog>> EvalLog::open(const fs::path& dir, const json& 
   uint64_t kept = 0;
   if (there) {
     PROSODIA_ASSIGN(ParsedFile file, parse_file(path));
-    kept = file.lines.empty() ? 0 : file.whole_bytes;  // an eval that failed before its first response binds nobody
+    kept = file.lines.empty() ? 0 : file.whole_bytes;  // nothing answered yet: any evaluation may begin here
     if (kept > 0) PROSODIA_TRY(check_identity(file.identity, identity, path));
     for (ParsedLine& line : file.lines) log->records_[{line.decoding, line.set}].push_back(std::move(line.record));
     PROSODIA_TRY(files.truncate(path, kept));
