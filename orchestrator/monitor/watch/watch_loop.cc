@@ -39,7 +39,9 @@ namespace {
 
 void describe_end(const Model& model, std::FILE* notes) {
   const RunHistory& history = model.history;
-  const std::string steps = fmt::format("{} of {} steps", history.last_step(), history.total_steps());
+  const std::string steps = history.total_steps() > 0
+                                ? fmt::format("{} of {} steps", history.last_step(), history.total_steps())
+                                : fmt::format("{} steps", history.last_step());
   if (model.live && has_ended(model.live->phase))
     fmt::print(notes, "watch: the run is {}, {}{}{}\n", name(model.live->phase), steps,
                model.live->message.empty() ? "" : ": ", model.live->message);
