@@ -36,7 +36,8 @@ cmp "$R/first.json" "$R/rm/rm_report.json" || fail "the report changed"
 diff <(grep -v '"model"' "$R/first.json") <(grep -v '"model"' "$R/alone/rm_report.json") || fail "--eval_only reports other grades"
 
 scorer=(--reward_model "$R/rm")
-options=("${own_save_options[@]}" "${scorer[@]}" --save_steps 3 --max_steps 3 --gate_start_step 0)
+open_gate=("${own_save_options[@]}") && open_gate[-1]=0  # the value of --gate_start_step: R_t counts from the first step
+options=("${open_gate[@]}" "${scorer[@]}" --save_steps 3 --max_steps 3)
 "$P" train "${options[@]}" --output_dir "$R/one" --layout learner=1,rollout=1,reward=1 >"$R/one.log" 2>&1 || { cat "$R/one.log"; fail train; }
 digest=$(require_digest "$R/one.log")
 grep -q 'reasoning_scorer *= *reward_model' "$R/one/config.ini" || fail "--reward_model alone does not choose the scorer"
@@ -60,11 +61,11 @@ wait $run || { cat "$R/killed.log"; fail "the run did not survive"; }
 [ "$(require_digest "$R/killed.log")" = "$digest" ] || fail "a killed reward worker changed the digest"
 
 # A threshold that no answer reaches: every response leaves, by reason, and the run says so instead of scoring 0.
-"$P" train "${own_save_options[@]}" "${scorer[@]}" --save_steps 1 --max_steps 1 --gate_start_step 0 --max_attempts 2 --rm_min_digit_mass 1 --output_dir "$R/unparsable" \
+"$P" train "${open_gate[@]}" "${scorer[@]}" --save_steps 1 --max_steps 1 --max_attempts 2 --rm_min_digit_mass 1 --output_dir "$R/unparsable" \
   --layout learner=1,rollout=1,reward=1 >"$R/unparsable.log" 2>&1 || true
 cat "$R/unparsable/logs/"reward*.log "$R/unparsable.log" | grep -q 'unparsable' || { cat "$R/unparsable.log"; fail "no word of unparsable grades"; }
 
-"$P" train "${own_save_options[@]}" "${scorer[@]}" --reasoning_scorer mean --save_steps 1 --max_steps 1 --gate_start_step 0 --output_dir "$R/mean" \
+"$P" train "${open_gate[@]}" "${scorer[@]}" --reasoning_scorer mean --save_steps 1 --max_steps 1 --output_dir "$R/mean" \
   --layout learner=1,rollout=1,reward=1 >"$R/mean.log" 2>&1 || { cat "$R/mean.log"; fail mean; }
 
 # What users get wrong.
@@ -72,7 +73,7 @@ train=("$P" train "${own_save_options[@]}" --save_steps 1 --max_steps 1 --output
 expect_code 2 'needs --reward_model' "${train[@]}" --reasoning_scorer reward_model
 expect_code 2 'no effect' "${train[@]}" "${scorer[@]}" --reasoning_scorer acoustic
 expect_code 3 'nowhere' "${train[@]}" --reward_model "$R/nowhere"
-expect_code 2 'reward_model_digest' "$P" train "${options[@]}" --reward_model "$W/sft" --output_dir "$R/one" --layout learner=1,rollout=1,reward=1
+expect_code 2 'reward_model_digest' "$P" train "${open_gate[@]}" --save_steps 3 --max_steps 3 --reward_model "$W/sft" --output_dir "$R/one" --layout learner=1,rollout=1,reward=1
 cp -r "$R/rm" "$R/other" && sed -i 's/Grade the response/Judge the response/' "$R/other/prosodia_reward_model.json"
 expect_code 3 'train the reward model again' "${train[@]}" --reward_model "$R/other"
 expect_code 3 'rm.sft.jsonl' "$P" train-rm --model "$W/sft" --dataset "$W/data/coldstart.sft.jsonl" --output_dir "$R/y" --max_steps 1
