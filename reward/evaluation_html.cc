@@ -8,6 +8,7 @@
 #include "reward/evaluation_report.h"
 #include "reward/evaluation_sets_report.h"
 #include "reward/evaluation_tables.h"
+#include "reward/report_numbers.h"
 
 namespace prosodia {
 namespace {
@@ -27,17 +28,13 @@ h2.set{font-size:21px;border-top:1px solid var(--line);padding-top:24px;overflow
 svg{min-width:640px;margin-bottom:16px}
 )css";
 
-std::string shown(double value, int decimals) {
-  return std::isfinite(value) ? fmt::format("{:.{}f}", value, decimals) : "–";
-}
-
 std::string interval(const Estimate& estimate, int decimals) {
   if (!std::isfinite(estimate.low)) return {};
-  return fmt::format("{} – {}", shown(estimate.low, decimals), shown(estimate.high, decimals));
+  return fmt::format("{} – {}", shown_number(estimate.low, decimals), shown_number(estimate.high, decimals));
 }
 
 std::string card(std::string_view name, const Estimate& estimate, int decimals) {
-  return html_card(name, shown(estimate.value, decimals), interval(estimate, decimals));
+  return html_card(name, shown_number(estimate.value, decimals), interval(estimate, decimals));
 }
 
 std::string cards(const EvalReport& report) {
@@ -83,7 +80,7 @@ std::string bar_chart(std::string_view title, const std::vector<Bar>& bars, doub
           x(bar.estimate.low), x(bar.estimate.high), middle, middle - 4);
     }
     svg += fmt::format(R"(<text x="{:.0f}" y="{:.1f}">{}<tspan class="soft">{}</tspan></text>)", kLeft + kWidth + 12,
-                       middle + 4.5, shown(bar.estimate.value, decimals), escape_markup(bar.after));
+                       middle + 4.5, shown_number(bar.estimate.value, decimals), escape_markup(bar.after));
   }
   return svg + "</svg></div>\n";
 }
@@ -102,8 +99,8 @@ std::string label_section(const EvalReport& report) {
   for (const LabelMetrics& label : report.labels) {
     html += fmt::format(
         "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
-        escape_markup(label.label), label.support, label.predicted, label.correct, shown(label.recall.value, 3),
-        shown(label.precision.value, 3), shown(label.f1.value, 3));
+        escape_markup(label.label), label.support, label.predicted, label.correct, shown_number(label.recall.value, 3),
+        shown_number(label.precision.value, 3), shown_number(label.f1.value, 3));
   }
   return html + "</tbody></table></div>\n";
 }

@@ -5,26 +5,18 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "reward/report_numbers.h"
+
 namespace prosodia {
 namespace {
 
 using Json = nlohmann::json;
 
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
-Json estimate_json(const Estimate& estimate) {
-  return {{"value", number(estimate.value)}, {"low", number(estimate.low)}, {"high", number(estimate.high)}};
-}
-
 Json difference_json(const PairedDifference& difference) {
-  return {{"value", number(difference.value)},
-          {"low", number(difference.low)},
-          {"high", number(difference.high)},
-          {"p_value", number(difference.p_value)}};
-}
-
-std::string text_number(double value, int decimals) {
-  return std::isfinite(value) ? fmt::format("{:.{}f}", value, decimals) : "–";
+  return {{"value", json_number(difference.value)},
+          {"low", json_number(difference.low)},
+          {"high", json_number(difference.high)},
+          {"p_value", json_number(difference.p_value)}};
 }
 
 // Pads by code points: a dash is three bytes and one column.
@@ -51,9 +43,9 @@ std::string padded_right(const std::string& text, size_t columns) {
 }
 
 std::string summary_line(std::string_view name, const Estimate& estimate, int decimals) {
-  std::string line = fmt::format("  {:<34}{}", name, padded_left(text_number(estimate.value, decimals), 7));
+  std::string line = fmt::format("  {:<34}{}", name, padded_left(shown_number(estimate.value, decimals), 7));
   if (std::isfinite(estimate.low)) {
-    line += fmt::format("   [{}, {}]", text_number(estimate.low, decimals), text_number(estimate.high, decimals));
+    line += fmt::format("   [{}, {}]", shown_number(estimate.low, decimals), shown_number(estimate.high, decimals));
   }
   return line + "\n";
 }
@@ -66,12 +58,12 @@ std::string label_table(const EvalReport& report) {
   for (const LabelMetrics& label : report.labels) {
     std::string interval;
     if (std::isfinite(label.recall.low)) {
-      interval = fmt::format("[{}, {}]", text_number(label.recall.low, 3), text_number(label.recall.high, 3));
+      interval = fmt::format("[{}, {}]", shown_number(label.recall.low, 3), shown_number(label.recall.high, 3));
     }
     text += fmt::format("  {}{:>8}{:>10}{}   {:<16}{}{}\n", padded_right(cut(label.label, kLabelColumns - 1), 20),
-                        label.support, label.predicted, padded_left(text_number(label.recall.value, 3), 8), interval,
-                        padded_left(text_number(label.precision.value, 3), 10),
-                        padded_left(text_number(label.f1.value, 3), 8));
+                        label.support, label.predicted, padded_left(shown_number(label.recall.value, 3), 8), interval,
+                        padded_left(shown_number(label.precision.value, 3), 10),
+                        padded_left(shown_number(label.f1.value, 3), 8));
   }
   return text;
 }
@@ -100,29 +92,29 @@ std::string difference_line(std::string_view name, const PairedDifference& diffe
 Json to_json(const EvalReport& report) {
   Json criteria = Json::object();
   for (size_t j = 0; j < kNumCriteria; ++j) {
-    criteria[std::string(name(static_cast<Criterion>(j)))] = estimate_json(report.criteria[j]);
+    criteria[std::string(name(static_cast<Criterion>(j)))] = json_estimate(report.criteria[j]);
   }
-  criteria["mean"] = estimate_json(report.criteria_mean);
+  criteria["mean"] = json_estimate(report.criteria_mean);
   Json labels = Json::array();
   for (const LabelMetrics& label : report.labels) {
     labels.push_back({{"label", label.label},
                       {"support", label.support},
                       {"predicted", label.predicted},
                       {"correct", label.correct},
-                      {"recall", estimate_json(label.recall)},
-                      {"precision", estimate_json(label.precision)},
-                      {"f1", estimate_json(label.f1)}});
+                      {"recall", json_estimate(label.recall)},
+                      {"precision", json_estimate(label.precision)},
+                      {"f1", json_estimate(label.f1)}});
   }
   return {{"records", report.records},
           {"graded", report.graded},
-          {"accuracy", estimate_json(report.accuracy)},
-          {"unweighted_average_recall", estimate_json(report.unweighted_average_recall)},
-          {"macro_f1", estimate_json(report.macro_f1)},
-          {"format_rate", estimate_json(report.format_rate)},
+          {"accuracy", json_estimate(report.accuracy)},
+          {"unweighted_average_recall", json_estimate(report.unweighted_average_recall)},
+          {"macro_f1", json_estimate(report.macro_f1)},
+          {"format_rate", json_estimate(report.format_rate)},
           {"criteria", std::move(criteria)},
           {"faithfulness",
-           {{"precision", estimate_json(report.faithfulness_precision)},
-            {"recall", estimate_json(report.faithfulness_recall)}}},
+           {{"precision", json_estimate(report.faithfulness_precision)},
+            {"recall", json_estimate(report.faithfulness_recall)}}},
           {"labels", std::move(labels)},
           {"confusion", {{"rows", "reference"}, {"columns", "labels, then other"}, {"counts", report.confusion}}},
           {"bootstrap",

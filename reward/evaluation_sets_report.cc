@@ -5,26 +5,21 @@
 #include <nlohmann/json.hpp>
 
 #include "reward/evaluation_tables.h"
+#include "reward/report_numbers.h"
 
 namespace prosodia {
 namespace {
 
 using Json = nlohmann::json;
 
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
-Json estimate_json(const Estimate& estimate) {
-  return {{"value", number(estimate.value)}, {"low", number(estimate.low)}, {"high", number(estimate.high)}};
-}
-
 Json prosody_json(const EvalReport& report) {
   Json attributes = Json::object();
   for (const LabelMetrics& label : report.labels)
     attributes[label.label] = {
-        {"questions", label.support}, {"right", label.correct}, {"accuracy", estimate_json(label.recall)}};
+        {"questions", label.support}, {"right", label.correct}, {"accuracy", json_estimate(label.recall)}};
   return {{"questions", report.records},
-          {"accuracy", estimate_json(report.accuracy)},
-          {"mean_over_attributes", estimate_json(report.unweighted_average_recall)},
+          {"accuracy", json_estimate(report.accuracy)},
+          {"mean_over_attributes", json_estimate(report.unweighted_average_recall)},
           {"attributes", std::move(attributes)}};
 }
 
@@ -75,11 +70,11 @@ EvalTable turned(const EvalTable& table) {
 }
 
 Json difference_json(const PairedDifference& difference, double holm_p) {
-  return {{"value", number(difference.value)},
-          {"low", number(difference.low)},
-          {"high", number(difference.high)},
-          {"p_value", number(difference.p_value)},
-          {"p_holm", number(holm_p)}};
+  return {{"value", json_number(difference.value)},
+          {"low", json_number(difference.low)},
+          {"high", json_number(difference.high)},
+          {"p_value", json_number(difference.p_value)},
+          {"p_holm", json_number(holm_p)}};
 }
 
 }  // namespace
@@ -110,7 +105,7 @@ Json to_json(const Comparison& comparison) {
     Json metrics = Json::object();
     for (const ComparedMetric& metric : set.metrics) {
       Json runs = Json::array(), differences = Json::array();
-      for (const Estimate& run : metric.runs) runs.push_back(estimate_json(run));
+      for (const Estimate& run : metric.runs) runs.push_back(json_estimate(run));
       for (size_t d = 0; d < metric.differences.size(); ++d)
         differences.push_back(difference_json(metric.differences[d], metric.holm_p[d]));
       metrics[metric.name] = {{"runs", std::move(runs)}, {"differences_to_first", std::move(differences)}};

@@ -7,19 +7,17 @@
 #include <functional>
 #include <set>
 
+#include "reward/report_numbers.h"
+
 namespace prosodia {
 namespace {
 
 constexpr const char* kNone = "–";
 
-std::string shown(double value, int decimals) {
-  return std::isfinite(value) ? fmt::format("{:.{}f}", value, decimals) : kNone;
-}
-
 std::string cell(const Estimate& estimate, int decimals) {
-  std::string text = shown(estimate.value, decimals);
+  std::string text = shown_number(estimate.value, decimals);
   if (std::isfinite(estimate.low))
-    text += fmt::format("\n[{}, {}]", shown(estimate.low, decimals), shown(estimate.high, decimals));
+    text += fmt::format("\n[{}, {}]", shown_number(estimate.low, decimals), shown_number(estimate.high, decimals));
   return text;
 }
 

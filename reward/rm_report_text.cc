@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/base/markup.h"
+#include "reward/report_numbers.h"
 
 namespace prosodia {
 namespace {
@@ -32,33 +33,25 @@ std::vector<Named> rows(const RmReport& report) {
   return rows;
 }
 
-json number(double value) { return std::isfinite(value) ? json(value) : json(nullptr); }
-json number(const Estimate& e) {
-  return {{"value", number(e.value)}, {"low", number(e.low)}, {"high", number(e.high)}};
-}
-
 json to_json(const CriterionAgreement& agreement) {
   json bins = json::array();
   for (const CalibrationBin& bin : agreement.bins)
     bins.push_back({{"low", bin.low},
                     {"high", bin.high},
                     {"records", bin.records},
-                    {"mean_grade", number(bin.mean_grade)},
-                    {"mean_prescribed", number(bin.mean_prescribed)}});
-  return {{"spearman", number(agreement.spearman)},
-          {"pearson", number(agreement.pearson)},
-          {"mean_absolute_error", number(agreement.mean_absolute_error)},
-          {"calibration_error", number(agreement.calibration_error)},
+                    {"mean_grade", json_number(bin.mean_grade)},
+                    {"mean_prescribed", json_number(bin.mean_prescribed)}});
+  return {{"spearman", json_estimate(agreement.spearman)},
+          {"pearson", json_estimate(agreement.pearson)},
+          {"mean_absolute_error", json_estimate(agreement.mean_absolute_error)},
+          {"calibration_error", json_estimate(agreement.calibration_error)},
           {"calibration", bins}};
 }
 
-std::string shown(double value, int decimals) {
-  return std::isfinite(value) ? fmt::format("{:.{}f}", value, decimals) : "–";
-}
-
 std::string shown(const Estimate& e, int decimals) {
-  if (!std::isfinite(e.low)) return shown(e.value, decimals);
-  return fmt::format("{} [{}, {}]", shown(e.value, decimals), shown(e.low, decimals), shown(e.high, decimals));
+  if (!std::isfinite(e.low)) return shown_number(e.value, decimals);
+  return fmt::format("{} [{}, {}]", shown_number(e.value, decimals), shown_number(e.low, decimals),
+                     shown_number(e.high, decimals));
 }
 
 std::string counts(const RmReport& report) {
@@ -97,7 +90,7 @@ std::string calibration_chart(const Named& row) {
 json to_json(const RmReport& report) {
   json object = {{"records", report.records},
                  {"graded", report.graded},
-                 {"unparsable", number(report.unparsable)},
+                 {"unparsable", json_estimate(report.unparsable)},
                  {"timeouts", report.timeouts},
                  {"errors", report.errors},
                  {"mean", to_json(report.mean)},
