@@ -17,7 +17,7 @@ namespace {
 constexpr std::string_view kStyle = R"css(
 h3{font-size:15px;margin:24px 0 8px}
 h2.set{font-size:21px;border-top:1px solid var(--line);padding-top:24px;overflow-wrap:anywhere}
-.wide{font-size:14px}.wide td{white-space:nowrap;vertical-align:top}
+.wide{font-size:14px;border-collapse:separate;border-spacing:0}.wide td{white-space:nowrap;vertical-align:top}
 .wide td small{display:block;color:var(--soft);font-size:12px}
 .wide th{overflow-wrap:break-word;min-width:72px;vertical-align:bottom}
 .wide th:first-child{text-align:left;position:sticky;left:0;background:var(--bg)}

@@ -104,16 +104,16 @@ json to_json(const RmReport& report) {
 std::string to_text(const RmReport& report) {
   std::string text = counts(report) + "\n";
   if (!report.first_failure.empty()) text += "first without a grade: " + report.first_failure + "\n";
-  text += fmt::format("  {:<27}{:<23}{:<23}{:<22}{}\n", "criterion", "Spearman", "Pearson", "abs. error",
+  text += fmt::format("  {:<32}{:<20}{:<20}{:<20}{}\n", "criterion", "Spearman", "Pearson", "abs. error",
                       "calibration error");
   for (const Named& row : rows(report)) {
     const CriterionAgreement& a = *row.agreement;
-    text += fmt::format("  {:<27}{:<23}{:<23}{:<22}{}\n", row.name, shown(a.spearman, 2), shown(a.pearson, 2),
+    text += fmt::format("  {:<32}{:<20}{:<20}{:<20}{}\n", row.name, shown(a.spearman, 2), shown(a.pearson, 2),
                         shown(a.mean_absolute_error, 2), shown(a.calibration_error, 2));
   }
   text += "  calibration: grades in a bin, their mean and the mean prescribed\n";
   for (const Named& row : rows(report)) {
-    text += fmt::format("  {:<26}", row.name);
+    text += fmt::format("  {:<31}", row.name);
     for (const CalibrationBin& bin : row.agreement->bins)
       if (bin.records > 0) text += fmt::format(" {}: {:.2f}→{:.2f}", bin.records, bin.mean_grade, bin.mean_prescribed);
     text += "\n";

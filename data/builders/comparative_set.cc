@@ -228,8 +228,7 @@ Status write_comparative_set(const LabelledCorpus& corpus, const BuildOptions& o
     for (const Comparison& plan : plans) PROSODIA_TRY(put_row(corpus, plan, part, sink));
     return {};
   }
-  const int jobs =
-      options.jobs > 0 ? options.jobs : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const int jobs = thread_count(options.jobs);
   return ordered_parallel(
       plans.size(), jobs, static_cast<size_t>(jobs) * 8, [&](size_t i) { return render(corpus, plans[i]); },
       [&](size_t i, const Utterance& utterance) -> Status {

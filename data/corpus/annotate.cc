@@ -75,8 +75,8 @@ Result<Annotated> Annotator::annotate(size_t index) const {
   info.measured = measure_tracks(*tracks, transcript, language);
   if (const Status words = set_words(*tracks, language, info); !words) return located(words.error());
   Annotated result;
-  if (word_prominences(info.words, *tracks).empty()) result.without_stress = reason_without_stress(info, info.measured);
-  mark_stress(info.words, *tracks, options_.stress);
+  if (!mark_stress(info.words, *tracks, options_.stress))
+    result.without_stress = reason_without_stress(info, info.measured);
   result.utterance = std::move(utterance);
   return result;
 }
@@ -156,7 +156,7 @@ Result<AnnotateReport> annotate_corpus(const AnnotateOptions& options) {
 
   AnnotateReport report;
   report.utterances = static_cast<int>(corpus->size());
-  report.jobs = options.jobs > 0 ? options.jobs : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  report.jobs = thread_count(options.jobs);
   PROSODIA_TRY(ordered_parallel(
       corpus->size(), report.jobs, static_cast<size_t>(report.jobs) * 16,
       [&](size_t i) { return annotator.annotate(i); },

@@ -1,8 +1,8 @@
 // Produces items 0..count-1 on several threads and consumes them in order on the calling thread, so that the result
 // does not depend on the number of threads. At most `window` items are produced ahead of consumption (bounded memory).
 //
-// Called by: synth, annotate. Failure rule: the first error in item order ends the work and is returned; items behind
-// it are not consumed. Blocking; all threads have ended on return.
+// Called by: synth, annotate, import, the comparative set. Failure rule: the first error in item order ends the work
+// and is returned; items behind it are not consumed. Blocking; all threads have ended on return.
 #pragma once
 
 #include <algorithm>
@@ -15,6 +15,11 @@
 #include "data/base/status.h"
 
 namespace prosodia {
+
+// --jobs: as many threads as it says, at least one; 0 = one a core.
+inline int thread_count(int jobs) {
+  return jobs > 0 ? jobs : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
 
 // produce: size_t -> Result<T>, called from any of `threads` threads. consume: (size_t, T) -> Status.
 template <class Produce, class Consume>

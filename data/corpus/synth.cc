@@ -145,8 +145,7 @@ Result<SynthReport> synthesize_corpus(const SynthOptions& options) {
   PROSODIA_ASSIGN(const auto writer, CorpusWriter::create(options.out, kSpeechRateHz, description));
   SynthReport report;
   int off_pitch = 0;
-  const int jobs =
-      options.jobs > 0 ? options.jobs : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const int jobs = thread_count(options.jobs);
   PROSODIA_TRY(ordered_parallel(
       plans.size(), jobs, static_cast<size_t>(jobs) * 16,
       [&](size_t i) { return render(*espeak, speakers[plans[i].speaker], plans[i], options.max_seconds); },

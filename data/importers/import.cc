@@ -116,8 +116,7 @@ class Assembly {
 
 Status decode_rest(const PreparedPlan& plan, const ImportOptions& options, PartialImport& partial, Assembly& assembly) {
   const size_t total = plan.utterances.size(), begin = partial.size();
-  const int jobs =
-      options.jobs > 0 ? options.jobs : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const int jobs = thread_count(options.jobs);
   const Status status = ordered_parallel(
       total - begin, jobs, static_cast<size_t>(jobs) * 4,
       [&](size_t i) -> Result<DecodedFile> { return decode(plan.utterances[begin + i].audio); },

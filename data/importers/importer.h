@@ -44,6 +44,7 @@ enum class CremaDLabels { kIntended, kVoted };  // what the actor was asked for;
 struct PlanRequest {
   std::filesystem::path root;  // an existing folder; jsonl: or one file
   CremaDLabels crema_d_labels = CremaDLabels::kIntended;
+  bool transcripts_given = false;  // by --transcripts: a release without them need not say so
 };
 
 struct Importer {

@@ -64,7 +64,6 @@ Result<LabelMap> LabelMap::make(std::span<const LabelRule> rules, std::span<cons
       if (lower_ascii(exact || known == nullptr ? line.source : line.english) != lower_ascii(label)) continue;
       line.emotion = target;
       line.reason = target.empty() ? "by --label_map" : "";
-      line.is_override = true;
     }
   }
   return map;

@@ -36,7 +36,6 @@ class LabelMap {
 
   struct Line {
     std::string source, english, emotion, reason;
-    bool is_override = false;
   };
   const std::vector<Line>& lines() const { return lines_; }  // in the rules' order
 

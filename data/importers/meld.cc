@@ -99,7 +99,6 @@ class Planner {
   }
 
   int videos() const { return videos_; }
-  const fs::path& first_video() const { return first_video_; }
 
  private:
   void add_row(const fs::path& file, const Split& split, const CsvTable& table, const CsvTable::Row& row,
@@ -116,7 +115,7 @@ class Planner {
     const auto found = media_.find(fmt::format("{}/{}", split.word, name));
     if (found == media_.end()) return problem(fmt::format("no audio: {}.wav is not in a {} folder", name, split.word));
     if (found->second.audio.empty()) {
-      if (videos_++ == 0) first_video_ = found->second.video;
+      ++videos_;
       return problem(fmt::format("{} is a video; extract its sound first", shown_path(found->second.video, root_)));
     }
     if (trim_ascii(row.fields[columns.emotion]).empty()) return problem("no label");
@@ -136,7 +135,6 @@ class Planner {
   MediaByName media_;
   ImportPlan& plan_;
   int videos_ = 0;
-  fs::path first_video_;
 };
 
 std::string extraction_advice(int videos, const fs::path& root) {

@@ -122,11 +122,12 @@ std::string describe(const Importer& importer, const ImportReport& report) {
 
 Result<PreparedPlan> prepare_plan(const Importer& importer, const ImportOptions& options, ImportReport& report) {
   PROSODIA_ASSIGN(const LabelMap map, LabelMap::make(importer.labels, options.label_map, importer.open_labels));
-  PROSODIA_ASSIGN(ImportPlan plan, importer.plan({.root = options.root, .crema_d_labels = options.crema_d_labels}));
+  PROSODIA_ASSIGN(ImportPlan plan, importer.plan({.root = options.root,
+                                                  .crema_d_labels = options.crema_d_labels,
+                                                  .transcripts_given = !options.transcripts.empty()}));
   map_labels(importer, map, plan, report);
   drop_bad_and_repeated(plan, options.root);
   if (!options.transcripts.empty()) {
-    std::erase_if(plan.notes, [](const std::string& note) { return note.find("--transcripts") != std::string::npos; });
     PROSODIA_TRY(add_transcripts(options.transcripts, plan));
   }
   const bool named = !options.splits.test_speakers.empty() || !options.splits.validation_speakers.empty();

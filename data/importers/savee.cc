@@ -73,7 +73,7 @@ Result<ImportPlan> plan_savee(const PlanRequest& request) {
     info.extra = make_extra({{"sentence", name->sentence}}, file, request.root);
     plan.utterances.push_back({std::move(info), file});
   }
-  if (!plan.utterances.empty()) {
+  if (!plan.utterances.empty() && !request.transcripts_given) {
     plan.notes.emplace_back("SAVEE is released without its sentences; --transcripts FILE adds them");
   }
   return plan;

@@ -103,11 +103,12 @@ std::vector<float> word_prominences(const std::vector<Word>& words, const Prosod
   return scores;
 }
 
-void mark_stress(std::vector<Word>& words, const ProsodyTracks& tracks, const StressOptions& options) {
+bool mark_stress(std::vector<Word>& words, const ProsodyTracks& tracks, const StressOptions& options) {
   const std::vector<float> prominences = word_prominences(words, tracks);
   for (size_t w = 0; w < words.size(); ++w) {
     words[w].stressed = w < prominences.size() && prominences[w] >= options.min_prominence;
   }
+  return !prominences.empty();
 }
 
 }  // namespace prosodia

@@ -26,7 +26,7 @@ struct StressOptions {
 // One a word; empty when undetermined. 0: like the other words; unstressed ones deviate by 1.
 std::vector<float> word_prominences(const std::vector<Word>& words, const ProsodyTracks& tracks);
 
-// Sets `stressed` of every word; false everywhere when undetermined.
-void mark_stress(std::vector<Word>& words, const ProsodyTracks& tracks, const StressOptions& options = {});
+// Sets `stressed` of every word. False when undetermined: then no word is stressed.
+bool mark_stress(std::vector<Word>& words, const ProsodyTracks& tracks, const StressOptions& options = {});
 
 }  // namespace prosodia

@@ -2,16 +2,11 @@
 #include <algorithm>
 #include <chrono>
 
+#include "data/base/clock.h"
 #include "orchestrator/coordinator/coordinator_process.h"
 #include "orchestrator/coordinator/step_reports.h"
 
 namespace prosodia {
-
-namespace {
-double unix_seconds() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-}  // namespace
 
 Status Coordinator::on_step_finished(StepId step) {
   PROSODIA_TRY(report(step));

@@ -74,21 +74,22 @@ void Telemetry::on_tick(const core::RunCore& core, int64_t now_ms, double wall_t
   if (start_time_ == 0) start_time_ = wall_time;
   if (now_ms < next_ms_) return;
   next_ms_ = now_ms + options_.period_ms;
-  last_ = status_of(core, now_ms, wall_time);
-  board_.put(last_);
+  board_.put(status_of(core, now_ms, wall_time));
 }
 
 void Telemetry::on_end(const Status& outcome, double wall_time) {
-  last_.wall_time = wall_time;
-  last_.phase = outcome                                           ? RunPhase::kComplete
-                : outcome.error().code == ErrorCode::kInterrupted ? RunPhase::kStopped
-                                                                  : RunPhase::kFailed;
-  last_.message = outcome ? "" : outcome.error().message;
-  if (last_.run_name.empty()) return;  // it ended before the first tick: nothing to correct
-  last_.newest = newest_;
-  last_.responses.assign(responses_.begin(), responses_.end());
-  last_.trained_steps = std::max(last_.trained_steps, newest_.step);
-  board_.put(last_);
+  const auto newest = board_.newest();
+  if (newest == nullptr) return;  // it ended before the first tick: nothing to correct
+  LiveStatus last = *newest;
+  last.wall_time = wall_time;
+  last.phase = outcome                                           ? RunPhase::kComplete
+               : outcome.error().code == ErrorCode::kInterrupted ? RunPhase::kStopped
+                                                                 : RunPhase::kFailed;
+  last.message = outcome ? "" : outcome.error().message;
+  last.newest = newest_;
+  last.responses.assign(responses_.begin(), responses_.end());
+  last.trained_steps = std::max(last.trained_steps, newest_.step);
+  board_.put(std::move(last));
 }
 
 LiveStatus Telemetry::status_of(const core::RunCore& core, int64_t now_ms, double wall_time) {

@@ -54,7 +54,6 @@ class Telemetry {
   std::deque<LoggedResponse> responses_;
   double tokens_sampled_ = 0, scored_ = 0, unscored_ = 0, syncs_ = 0, sync_seconds_ = 0;
   std::map<std::string, double> scores_missing_;  // by reason
-  LiveStatus last_;                               // as published
   StatusBoard board_;
   std::unique_ptr<MetricsServer> server_;  // null: no port
   StatusFile file_;                        // last: they use the board

@@ -95,7 +95,11 @@ ordered_json metrics_line(const StepReport& report) {
 
 Result<StepReport> parse_metrics_line(std::string_view text) {
   const auto parsed = parse_json_object(text, "a line of metrics");
-  const json line = parsed ? *parsed : json();
+  if (!parsed) return step_report_of(json());
+  return step_report_of(*parsed);
+}
+
+Result<StepReport> step_report_of(const json& line) {
   if (!line.is_object() || !line.contains("step") || !line["step"].is_number_unsigned())
     return fail(ErrorCode::kInvalidInput, "expected a JSON object with \"step\"");
   StepReport report;
@@ -164,6 +168,10 @@ ordered_json completion_line(const LoggedResponse& logged) {
 
 Result<LoggedResponse> parse_completion_line(std::string_view text) {
   PROSODIA_ASSIGN(const json line, parse_json_object(text, "a logged response"));
+  return logged_response_of(line);
+}
+
+LoggedResponse logged_response_of(const json& line) {
   const auto string = [&](const char* name) {
     return line.contains(name) && line[name].is_string() ? line[name].get<std::string>() : std::string();
   };

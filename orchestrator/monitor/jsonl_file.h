@@ -37,7 +37,8 @@ class JsonlFile {
 
 // {"step":12,"total_steps":100,"wall_time":…,"reward":0.5,…,"timing_s/rollout":3.2}: flat, so that pandas reads it.
 nlohmann::ordered_json metrics_line(const StepReport&);
-Result<StepReport> parse_metrics_line(std::string_view line);  // no samples
+Result<StepReport> parse_metrics_line(std::string_view line);   // no samples
+Result<StepReport> step_report_of(const nlohmann::json& line);  // parsed already
 // All steps of a metrics.jsonl; a torn last line is passed over. A missing file has no steps.
 Result<std::vector<StepReport>> read_metrics(FileSystem&, const std::filesystem::path&);
 
@@ -47,6 +48,7 @@ struct LoggedResponse {
 };
 nlohmann::ordered_json completion_line(const LoggedResponse&);
 Result<LoggedResponse> parse_completion_line(std::string_view line);
+LoggedResponse logged_response_of(const nlohmann::json& object);
 // The last `count` of a completions.jsonl, oldest first. Memory: the last lines only.
 Result<std::vector<LoggedResponse>> read_last_completions(FileSystem&, const std::filesystem::path&, size_t count);
 

@@ -90,15 +90,13 @@ void parse_lists(const Reader& reader, LiveStatus& status) {
     Reader(object).get("value", counter.value);
     status.counters.push_back(std::move(counter));
   });
-  reader.each("responses", [&](const json& object) {
-    if (auto response = parse_completion_line(object.dump())) status.responses.push_back(std::move(*response));
-  });
+  reader.each("responses", [&](const json& object) { status.responses.push_back(logged_response_of(object)); });
   if (const json* roles = reader.find("workers_by_state"); roles != nullptr && roles->is_object()) {
     for (const auto& [role, states] : roles->items())
       if (states.is_object()) Reader(*roles).get(role.c_str(), status.by_state[role]);
   }
   if (const json* newest = reader.find("newest_step"); newest != nullptr && newest->is_object()) {
-    if (auto report = parse_metrics_line(newest->dump())) status.newest = std::move(*report);
+    if (auto report = step_report_of(*newest)) status.newest = std::move(*report);
   }
 }
 

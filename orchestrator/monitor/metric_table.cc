@@ -137,6 +137,14 @@ constexpr MetricInfo kTable[] = {
      "coordinator", kOnEvent},
     // --- sft and train-rm
     {"epoch", "epochs", "passes over the training set", "sft", "sft, train-rm"},
+    {"stage", "stages", "which of the stages, 1 for the first", "sft", "sft with --stages"},
+    {"num_input_tokens_seen", "tokens", "the same as num_tokens, under transformers' name", "sft", "sft, train-rm"},
+    {"eval_loss", "nats/token", "mean of -log p over the kept tokens of --eval_dataset", "sft",
+     "sft with --eval_dataset"},
+    {"eval_mean_token_accuracy", "ratio", "kept tokens of --eval_dataset that are the model's first choice", "sft",
+     "sft with --eval_dataset"},
+    {"eval_<measure>", "as named", "other measures of an evaluation, as transformers names them", "sft",
+     "sft with --eval_dataset"},
 };
 
 // "<x>" matches one part of a name, "<x…>" the rest.
@@ -173,6 +181,13 @@ const MetricInfo* find_metric(std::string_view name) {
 std::string shown_name(std::string_view name, MetricNames names) {
   const MetricInfo* metric = names == MetricNames::kVerl ? find_metric(name) : nullptr;
   return std::string(metric == nullptr || metric->verl.empty() ? name : metric->verl);
+}
+
+std::map<std::string, double> shown_values(const StepReport& report, MetricNames names) {
+  std::map<std::string, double> values;
+  for (const auto& [name, value] : report.metrics) values[shown_name(name, names)] = value;
+  for (const auto& [phase, seconds] : report.phase_seconds) values[shown_name("timing_s/" + phase, names)] = seconds;
+  return values;
 }
 
 std::string metrics_markdown() {

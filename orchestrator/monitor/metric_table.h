@@ -5,9 +5,12 @@
 // Constant data and pure functions; any thread.
 #pragma once
 
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
+
+#include "orchestrator/monitor/step_report.h"
 
 namespace prosodia {
 
@@ -29,6 +32,9 @@ const MetricInfo* find_metric(std::string_view name);
 enum class MetricNames { kTrl, kVerl };
 // The name under which TensorBoard and CSV show a metric.
 std::string shown_name(std::string_view name, MetricNames names);
+
+// The numbers of a step under the names shown; phase times become "timing_s/<phase>".
+std::map<std::string, double> shown_values(const StepReport& report, MetricNames names);
 
 // The contents of METRICS.md.
 std::string metrics_markdown();

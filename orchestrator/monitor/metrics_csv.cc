@@ -4,6 +4,8 @@
 
 #include <cmath>
 #include <map>
+#include <set>
+#include <vector>
 
 #include "data/store/atomic_file.h"
 #include "orchestrator/monitor/jsonl_file.h"
@@ -18,28 +20,23 @@ std::string quoted(const std::string& text) {
   return out + "\"";
 }
 
-std::map<std::string, double> cells_of(const StepReport& report, MetricNames names) {
-  std::map<std::string, double> cells;
-  for (const auto& [name, value] : report.metrics) cells[shown_name(name, names)] = value;
-  for (const auto& [phase, seconds] : report.phase_seconds) cells[shown_name("timing_s/" + phase, names)] = seconds;
-  return cells;
-}
-
 }  // namespace
 
 std::string metrics_csv(std::span<const StepReport> reports, MetricNames names) {
-  std::map<std::string, bool> columns;
-  for (const StepReport& report : reports)
-    for (const auto& [name, value] : cells_of(report, names)) columns[name] = true;
-  std::string out = "step,wall_time";
-  for (const auto& [name, there] : columns) out += "," + quoted(name);
-  out += "\n";
+  std::vector<std::map<std::string, double>> rows;
+  std::set<std::string> columns;
   for (const StepReport& report : reports) {
-    const auto cells = cells_of(report, names);
-    out += fmt::format("{},{}", report.step, report.wall_time);
-    for (const auto& [name, there] : columns) {
-      const auto cell = cells.find(name);
-      out += cell == cells.end() || !std::isfinite(cell->second) ? "," : fmt::format(",{}", cell->second);
+    rows.push_back(shown_values(report, names));
+    for (const auto& [name, value] : rows.back()) columns.insert(name);
+  }
+  std::string out = "step,wall_time";
+  for (const std::string& name : columns) out += "," + quoted(name);
+  out += "\n";
+  for (size_t i = 0; i < reports.size(); ++i) {
+    out += fmt::format("{},{}", reports[i].step, reports[i].wall_time);
+    for (const std::string& name : columns) {
+      const auto cell = rows[i].find(name);
+      out += cell == rows[i].end() || !std::isfinite(cell->second) ? "," : fmt::format(",{}", cell->second);
     }
     out += "\n";
   }

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 
+#include "data/base/clock.h"
 #include "data/base/json.h"
 #include "data/base/number.h"
 #include "orchestrator/monitor/prometheus.h"
@@ -195,9 +196,7 @@ class HttpMetricsServer final : public MetricsServer {
   void add_routes() {
     add_route("/metrics", "text/plain; version=0.0.4; charset=utf-8",
               [this](const LiveStatus& status, const httplib::Request&) {
-                const auto now = std::chrono::system_clock::now().time_since_epoch();
-                return prometheus_text(status,
-                                       measure_host(options_.run_dir, std::chrono::duration<double>(now).count()));
+                return prometheus_text(status, measure_host(options_.run_dir, unix_seconds()));
               });
     add_route("/status.json", "application/json",
               [](const LiveStatus& status, const httplib::Request&) { return dump_line(to_json(status)) + "\n"; });

@@ -95,11 +95,7 @@ class MonitorSinks final : public MetricsSink {
 
   Status write_events(const StepReport& report) {
     if (events_ == nullptr) return {};
-    std::map<std::string, double> scalars;
-    for (const auto& [name, value] : report.metrics) scalars[shown_name(name, options_.metric_names)] = value;
-    for (const auto& [phase, seconds] : report.phase_seconds)
-      scalars[shown_name("timing_s/" + phase, options_.metric_names)] = seconds;
-    PROSODIA_TRY(events_->add_scalars(report.step, report.wall_time, scalars));
+    PROSODIA_TRY(events_->add_scalars(report.step, report.wall_time, shown_values(report, options_.metric_names)));
     if (report.samples.empty()) return {};
     PROSODIA_TRY(write_distributions(report));
     PROSODIA_TRY(write_clip(report));

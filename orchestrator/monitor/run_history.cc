@@ -22,19 +22,26 @@ void RunHistory::add(const StepReport& report) {
   last_wall_time_ = report.wall_time;
 }
 
+std::vector<RunHistory::Value> RunHistory::smooth(std::span<const Value> values, double window) {
+  std::vector<Value> out(values.begin(), values.end());
+  if (window <= 1) return out;
+  const double decay = 1 - 2 / (window + 1);
+  double average = 0, weight = 0;
+  for (Value& value : out) {
+    average = decay * average + (1 - decay) * value.value;
+    weight = decay * weight + (1 - decay);
+    value.value = average / weight;
+  }
+  return out;
+}
+
 std::vector<CurvePoint> RunHistory::curve(const std::string& metric, size_t max_points) const {
   const auto it = series_.find(metric);
   if (it == series_.end()) return {};
   const std::vector<Value>& points = it->second;
-  const double window = std::max(1.0, static_cast<double>(points.size()) / 20);
-  const double decay = 1 - 2 / (window + 1);
+  const std::vector<Value> smoothed = smooth(points, static_cast<double>(points.size()) / 20);
   std::vector<CurvePoint> all;
-  double average = 0, weight = 0;
-  for (const Value& point : points) {
-    average = decay * average + (1 - decay) * point.value;
-    weight = decay * weight + (1 - decay);
-    all.push_back({point.step, point.value, average / weight});
-  }
+  for (size_t i = 0; i < points.size(); ++i) all.push_back({points[i].step, points[i].value, smoothed[i].value});
   const size_t stride = (all.size() + max_points - 1) / std::max<size_t>(max_points, 1);
   if (stride <= 1) return all;
   std::vector<CurvePoint> thinned;

@@ -22,9 +22,11 @@ class RunHistory {
   struct Value {
     double step = 0, value = 0;
   };
+  // Exponential moving average over about `window` values, without bias at the beginning; window <= 1: as they are.
+  static std::vector<Value> smooth(std::span<const Value> values, double window);
+
   void add(const StepReport&);  // phase times become "timing_s/<phase>"; non-finite values are left out
-  // At most max_points, each the mean of a range of steps. Smoothing: exponential moving average, without bias at the
-  // beginning, over about a twentieth of the run so far.
+  // At most max_points, each the mean of a range of steps. Smoothed over about a twentieth of the run so far.
   std::vector<CurvePoint> curve(const std::string& metric, size_t max_points = 400) const;
   bool has(const std::string& metric) const { return series_.contains(metric); }
   std::vector<std::string> names_with_prefix(const std::string& prefix) const;

@@ -81,7 +81,7 @@ resolve_settings() {
     PROSODIA_BIND=127.0.0.1
   fi
   if [ "$PROSODIA_MPI" = auto ]; then
-    srun --mpi=list 2>&1 | grep -q pmix && PROSODIA_MPI=pmix || PROSODIA_MPI=mpirun
+    grep -q pmix <<<"$(srun --mpi=list 2>&1)" && PROSODIA_MPI=pmix || PROSODIA_MPI=mpirun
   fi
 }
 
@@ -142,14 +142,15 @@ make_keys() {
 
 # Checks the input and writes RUN/config.ini; says so when the run is complete.
 prepare() { "$PROSODIA_BINARY" train "${train_options[@]}" --prepare; }
-is_complete() { [[ $'\n'$(prepare) = *$'\nrun complete: '* ]]; }
+says_complete() { [[ $'\n'$1 = *$'\nrun complete: '* ]]; }
+is_complete() { says_complete "$(prepare)"; }
 
 train_on_slurm() {
   trap 'on_signal USR1 requeue' USR1
   trap 'on_signal TERM stop' TERM
   read_arguments "$@"
   read_nodes
-  local learners
+  local learners said code=0
   learners=$(count_of learner)
   resolve_settings
   print_settings
@@ -157,8 +158,10 @@ train_on_slurm() {
   place_roles
   make_keys
   [ -n "$layout_given" ] || train_options+=(--layout "$PROSODIA_LAYOUT")
-  prepare || exit
-  ! is_complete || exit 0
+  said=$(prepare) || code=$?
+  printf '%s\n' "$said"
+  [ "$code" = 0 ] || exit "$code"
+  ! says_complete "$said" || exit 0
   record_job
   open_line
   start_step coordinator

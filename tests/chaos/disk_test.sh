@@ -12,7 +12,7 @@ while read -r call part error; do
   echo "$call $part $error" >"$R/disk_fault"
   code=0; wait "$run" || code=$?
   [ $code = 5 ] || give_up "$call $part: exit code $code instead of 5"
-  tail -n 12 "$R/run.log" | grep -qF "$part" || give_up "$call $part: the file is not named"
+  grep -qF "$part" <<<"$(tail -n 12 "$R/run.log")" || give_up "$call $part: the file is not named"
   rm "$R/disk_fault"
   cp -r "$R/run/journal" "$R/journal-$faults" && snapshots+=("$R/journal-$faults")
   faults=$((faults + 1))

@@ -40,7 +40,6 @@ kill_process() {  # name: kill -9, once it is there
   pid=$(pid_of "$1")
   [ -n "$pid" ] && kill -9 "$pid" 2>/dev/null && faults=$((faults + 1))
 }
-descendants() { local p; for p in $(pgrep -P "$1"); do echo "$p"; descendants "$p"; done; }
 
 # Whether processes (pids) have ended, collected by their parent or not.
 gone() { local p; for p in $1; do [ ! -e "/proc/$p" ] || grep -qs '^State:.Z' "/proc/$p/status" || return 1; done; }

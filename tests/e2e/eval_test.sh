@@ -55,7 +55,7 @@ sed 's/test-000003/test-999999/' "$R/a/records.jsonl" >"$R/other.jsonl"; mkdir -
 expect_code 3 "record 'test-000003'" "$P" eval --compare "$R/a,$R/d" --output_dir "$R/x"
 expect_code 3 'nowhere/records.jsonl' "$P" eval --compare "$R/a,$R/nowhere" --output_dir "$R/x"
 expect_code 2 'at least two' "$P" eval --compare "$R/a" --output_dir "$R/x"
-eval_one "$W/init" "$R/e" --decoding greedy --baseline "$R/a" 2>&1 | grep -q 'change, paired' || fail "no paired comparison with a baseline"
+grep -q 'change, paired' <<<"$(eval_one "$W/init" "$R/e" --decoding greedy --baseline "$R/a" 2>&1)" || fail "no paired comparison with a baseline"
 
 # Bad input.
 bad() { expect_code "$1" "$2" "$P" eval --model "$W/sft" --output_dir "$R/x" --dataset "$3" "${@:4}"; }

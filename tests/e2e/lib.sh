@@ -23,4 +23,6 @@ require_digest() { local d; d=$(digest_of "$1"); [ -n "$d" ] || { cat "$1" >&2; 
 own_save_options=(--model "$W/sft" --dataset "$W/data/rl.jsonl" --prompts_per_step 4 --num_generations 4 --max_completion_length 64
   --learning_rate 1e-3 --seed 7 --heartbeat_ms 200 --gate_start_step 3)
 train_options=("${own_save_options[@]}" --save_steps 4)
+# The processes under $1, by id: of this run and no others.
+descendants() { local child; for child in $(pgrep -P "$1"); do echo "$child"; descendants "$child"; done; }
 skip() { printf 'SKIPPED: %s\n' "$*"; exit 77; }

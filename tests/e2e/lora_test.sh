@@ -2,7 +2,6 @@
 # An adapter from end to end: sft, train on it (kill and go on), what each command makes of the folder, export.
 . "$(dirname "$0")/lib.sh"
 R=$W/lora && rm -rf "$R" && mkdir "$R"
-descendants() { local child; for child in $(pgrep -P "$1"); do echo "$child"; descendants "$child"; done; }
 lora=(--use_peft --lora_r 4 --lora_alpha 8)
 
 "$P" sft --model "$W/sft" --dataset "$W/data/coldstart.sft.jsonl" --output_dir "$R/sft" --max_steps 8 "${lora[@]}" \

@@ -22,6 +22,6 @@ grep -q '"sampling/sampling_logp_difference/max"' "$R/a/metrics.jsonl" || fail "
 expect_code 2 'seed' "$P" train "${train_options[@]/#7/8}" --output_dir "$R/a" --max_steps 6
 
 "$P" eval --model "$R/a/checkpoints/step-000006" --dataset "$W/data/eval.jsonl" --output_dir "$R/eval" --max_completion_length 24 >"$R/eval.log" 2>&1 || { cat "$R/eval.log"; fail eval; }
-"$P" eval --model "$W/sft" --dataset "$W/data/eval.jsonl" --output_dir "$R/eval0" --max_completion_length 24 --baseline "$R/eval" | grep -q 'paired' || fail "no paired comparison"
+grep -q 'paired' <<<"$("$P" eval --model "$W/sft" --dataset "$W/data/eval.jsonl" --output_dir "$R/eval0" --max_completion_length 24 --baseline "$R/eval")" || fail "no paired comparison"
 [ -s "$R/eval/eval.json" ] && [ -s "$R/eval/greedy.html" ] || fail "eval wrote no report"
 echo "digest $digest"

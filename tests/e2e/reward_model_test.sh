@@ -36,8 +36,10 @@ cmp "$R/first.json" "$R/rm/rm_report.json" || fail "the report changed"
 diff <(grep -v '"model"' "$R/first.json") <(grep -v '"model"' "$R/alone/rm_report.json") || fail "--eval_only reports other grades"
 
 scorer=(--reward_model "$R/rm")
-open_gate=("${own_save_options[@]}") && open_gate[-1]=0  # the value of --gate_start_step: R_t counts from the first step
-options=("${open_gate[@]}" "${scorer[@]}" --save_steps 3 --max_steps 3)
+open_gate=("${own_save_options[@]:0:${#own_save_options[@]}-1}" 0)  # the shared options open it at step 3: here at 0
+[ "${open_gate[-2]} ${open_gate[-1]}" = "--gate_start_step 0" ] || fail "the shared options no longer end with the gate"
+# The tiny policy is never right: without this tau would be 0 and no grade would reach a weight.
+options=("${open_gate[@]}" "${scorer[@]}" --trust_all_wrong 1 --save_steps 3 --max_steps 3)
 "$P" train "${options[@]}" --output_dir "$R/one" --layout learner=1,rollout=1,reward=1 >"$R/one.log" 2>&1 || { cat "$R/one.log"; fail train; }
 digest=$(require_digest "$R/one.log")
 grep -q 'reasoning_scorer *= *reward_model' "$R/one/config.ini" || fail "--reward_model alone does not choose the scorer"
@@ -45,6 +47,7 @@ grep -qE '^reward_model_digest *= *[0-9a-f]{64}' "$R/one/config.ini" || fail "th
 for criterion in factual_alignment interpretative_quality caption_completeness fluency_clarity; do
   grep -q "$criterion" "$R/one/metrics.jsonl" || { tail -n 1 "$R/one/metrics.jsonl"; fail "$criterion is not logged"; }
 done
+grep -qE '"reward_std":0(\.0)?[,}]' "$R/one/metrics.jsonl" && fail "the grades changed no reward"
 "$P" train "${options[@]}" --output_dir "$R/two" --layout learner=1,rollout=2,reward=2 >"$R/two.log" 2>&1 || { cat "$R/two.log"; fail "two workers"; }
 [ "$(require_digest "$R/two.log")" = "$digest" ] || fail "the number of workers changed the digest"
 
@@ -62,18 +65,23 @@ wait $run || { cat "$R/killed.log"; fail "the run did not survive"; }
 
 # A threshold that no answer reaches: every response leaves, by reason, and the run says so instead of scoring 0.
 "$P" train "${open_gate[@]}" "${scorer[@]}" --save_steps 1 --max_steps 1 --max_attempts 2 --rm_min_digit_mass 1 --output_dir "$R/unparsable" \
-  --layout learner=1,rollout=1,reward=1 >"$R/unparsable.log" 2>&1 || true
-cat "$R/unparsable/logs/"reward*.log "$R/unparsable.log" | grep -q 'unparsable' || { cat "$R/unparsable.log"; fail "no word of unparsable grades"; }
+  --layout learner=1,rollout=1,reward=1 >"$R/unparsable.log" 2>&1 || { cat "$R/unparsable.log"; fail "the run without grades"; }
+grep -q '"reward/missing_unparsable":16' "$R/unparsable/metrics.jsonl" || { tail -n 1 "$R/unparsable/metrics.jsonl"; fail "not every response is missing as unparsable"; }
+grep -q 'the digits 1 to 5 hold' "$R/unparsable/logs/"reward*.log || fail "no word of what was unparsable"
 
 "$P" train "${open_gate[@]}" "${scorer[@]}" --reasoning_scorer mean --save_steps 1 --max_steps 1 --output_dir "$R/mean" \
   --layout learner=1,rollout=1,reward=1 >"$R/mean.log" 2>&1 || { cat "$R/mean.log"; fail mean; }
+
+head -n 12 "$W/data/eval.jsonl" >"$W/data/rm12.jsonl"
+"$P" eval --model "$W/sft" --dataset "$W/data/rm12.jsonl" "${scorer[@]}" --output_dir "$R/eval" --bootstrap_samples 100 >"$R/eval.log" 2>&1 || { cat "$R/eval.log"; fail eval; }
+[ "$(grep -c '"criteria":\[' "$R/eval/records.jsonl")" = 24 ] || fail "eval has responses without the reward model's grades"
 
 # What users get wrong.
 train=("$P" train "${own_save_options[@]}" --save_steps 1 --max_steps 1 --output_dir "$R/x")
 expect_code 2 'needs --reward_model' "${train[@]}" --reasoning_scorer reward_model
 expect_code 2 'no effect' "${train[@]}" "${scorer[@]}" --reasoning_scorer acoustic
 expect_code 3 'nowhere' "${train[@]}" --reward_model "$R/nowhere"
-expect_code 2 'reward_model_digest' "$P" train "${open_gate[@]}" --save_steps 3 --max_steps 3 --reward_model "$W/sft" --output_dir "$R/one" --layout learner=1,rollout=1,reward=1
+expect_code 2 'reward_model_digest' "$P" train "${open_gate[@]}" --trust_all_wrong 1 --save_steps 3 --max_steps 3 --reward_model "$W/sft" --output_dir "$R/one" --layout learner=1,rollout=1,reward=1
 cp -r "$R/rm" "$R/other" && sed -i 's/Grade the response/Judge the response/' "$R/other/prosodia_reward_model.json"
 expect_code 3 'train the reward model again' "${train[@]}" --reward_model "$R/other"
 expect_code 3 'rm.sft.jsonl' "$P" train-rm --model "$W/sft" --dataset "$W/data/coldstart.sft.jsonl" --output_dir "$R/y" --max_steps 1

@@ -33,17 +33,20 @@ grep -q 'evaluation' "$R/whole/curves.svg" || fail "curves.svg shows no evaluati
 # Killed whole, or one rank, at random points: it goes on, and ends with the same bits.
 RANDOM=${SEED:-7}; echo "seed ${SEED:-7}"
 start() { "$P" sft "${options[@]}" --output_dir "$R/cut" >>"$R/cut.log" 2>&1 & run=$!; }
-descendants() { local child; for child in $(pgrep -P "$1"); do echo "$child"; descendants "$child"; done; }
-a_rank() {
-  local mpirun; mpirun=$(pgrep -P $run -x mpirun) || fail "the run is over: no rank to disturb"
-  pgrep -P "$mpirun" | tail -n 1
+a_rank() {  # waits for one: mpirun may only just be starting
+  local mpirun rank
+  while kill -0 $run 2>/dev/null; do
+    mpirun=$(pgrep -P $run -x mpirun) && rank=$(pgrep -P "$mpirun" | tail -n 1) && [ -n "$rank" ] && { echo "$rank"; return; }
+    sleep 0.02
+  done
+  fail "the run is over: no rank to disturb"
 }
 lines() { wc -l 2>/dev/null <"$R/cut/metrics.jsonl" || echo 0; }
 wait_for_lines() {
   for _ in $(seq 6000); do [ "$(lines)" -ge "$1" ] && return; kill -0 $run 2>/dev/null || return 0; sleep 0.02; done
   cat "$R/cut.log"; fail "line $1 of metrics was not reached"
 }
-sleep_a_little() { sleep "0.$(printf %02d $((RANDOM % 60)))"; }
+sleep_a_little() { sleep "0.$(printf %02d $((RANDOM % 30)))"; }
 start; wait_for_lines 1
 expect_code 4 "is in use: process [0-9]+" "$P" sft "${options[@]}" --output_dir "$R/cut"
 sleep_a_little; tree=$(descendants $run)  # by id: processes of this run and no others

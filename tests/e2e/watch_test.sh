@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 monitoring=$(cd "$(dirname "$0")/../../scripts/monitoring" && pwd)
 run=$W/watch/run
-steps=60  # the run must still go on while it is looked at
+steps=200  # the run must still go on while it is looked at, also what is left of it after the stop
 rm -rf "$W/watch" && mkdir -p "$W/watch"
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
@@ -36,8 +36,9 @@ watching=$!
 until_ok 60 grep -q reward "$W/watch/lines.txt" || fail "watch printed no step of a live run"
 scrape /metrics >"$W/watch/live.prom" || fail "no answer from the metrics port"
 grep -qE '^prosodia_workers\{role="rollout",state="live"\} 1$' "$W/watch/live.prom" || fail "no live rollout worker in the scrape"
-scrape /status.json | grep -q '"phase":"running"' || fail "status.json does not say that the run runs"
-"$P" watch --address "127.0.0.1:$port" --once | grep -q "/$steps reward" || fail "watch --address --once printed no step"
+grep -q '"phase":"running"' <<<"$(scrape /status.json)" || fail "status.json does not say that the run runs"
+"$P" watch --address "127.0.0.1:$port" --once >"$W/watch/once.txt" || fail "watch --address --once failed"
+grep -q "/$steps reward" "$W/watch/once.txt" || fail "watch --address --once printed no step"
 kill -INT $train
 wait $train && fail "the run ended before it was stopped: it is too short for this test"
 wait $watching || fail "watch failed when its run was stopped"
@@ -57,7 +58,7 @@ grep -q '"phase":"complete"' "$run/status.json" || fail "status.json does not sa
 "$PROSODIA_METRIC_AUDIT" "$run/metrics.jsonl" || fail "metrics and their table differ"
 "$P" report "$run" --csv "$W/watch/metrics.csv" --metric_names verl
 [ "$(wc -l <"$W/watch/metrics.csv")" = $((steps + 1)) ] || fail "the CSV has not a header and $steps rows"
-head -n 1 "$W/watch/metrics.csv" | grep -q 'critic/rewards/mean' || fail "the CSV has no verl names"
+grep -q 'critic/rewards/mean' <<<"$(head -n 1 "$W/watch/metrics.csv")" || fail "the CSV has no verl names"
 
 # --- TensorBoard's own reader, when there is one: each point once over both processes, text, histograms, clips
 oracle=${PROSODIA_ORACLE_PYTHON:-$monitoring/../../.venv-oracle/bin/python}
@@ -82,7 +83,7 @@ fi
 command -v tmux >/dev/null || skip "tmux is missing (scripts/bootstrap): the screen was not tried"
 mux() { tmux -L "prosodia-$$" -f /dev/null "$@"; }
 screen() { mux capture-pane -p -t w; }
-shows() { screen | LC_ALL=C.UTF-8 grep -qP -- "$1"; }
+shows() { LC_ALL=C.UTF-8 grep -qP -- "$1" <<<"$(screen)"; }
 expect_screen() { until_ok 20 shows "$1" || { screen >&2; fail "the screen does not show '$1'"; }; }
 LC_ALL=C.UTF-8 mux -u new-session -d -s w -x 80 -y 24 "env PS1='back> ' bash --norc --noprofile"
 mux set-option -g default-terminal screen-256color
@@ -117,6 +118,6 @@ done
 # Where the locale is not UTF-8, the curves are ASCII.
 mux send-keys -t w "clear; LC_ALL=C $P watch $run" Enter
 expect_screen '\[1 Overview\]'
-if screen | grep -qP '[^\x00-\x7F]'; then screen >&2; fail "not ASCII in the C locale"; fi
+if grep -qP '[^\x00-\x7F]' <<<"$(screen)"; then screen >&2; fail "not ASCII in the C locale"; fi
 mux send-keys -t w q
 echo "watch: ok"

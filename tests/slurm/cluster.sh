@@ -149,7 +149,7 @@ await() {
   done
   give_up "200 s passed before: $what"
 }
-says() { output | grep -qE -- "$1"; }
+says() { grep -qE -- "$1" <<<"$(output)"; }
 await_line() { await "'$1' in the output of job $job" says "$1"; }
 await_step() { await "step $1" at_step "$1"; }
 steps_done() { cat "$R/run/metrics.jsonl" 2>/dev/null | wc -l; }

@@ -37,7 +37,6 @@ class SftEvalSet {
   // `cache`: as micro_batch_logprobs. `alive` is called after every micro-batch.
   Result<SftEvaluation> evaluate(
       const Model& model, AudioCache* cache, const std::function<void()>& alive = [] {}) const;
-  int64_t num_rows() const { return static_cast<int64_t>(samples_.size()); }
 
  private:
   struct RowSums;

@@ -128,6 +128,7 @@ Result<json> sft_identity(const SftOptions& options, std::span<const SftStage> s
                    {"dtype", options.model.dtype},
                    {"model", models},
                    {"stages", std::move(list)}};
+  identity["use_peft"] = model.has_adapter();
   if (model.has_adapter()) {
     const LoraOptions& lora = model.adapter_options();
     identity["lora_r"] = lora.r;
@@ -151,6 +152,10 @@ std::optional<SftDifference> first_difference(const json& before, const json& no
   new_rest.erase("stages");
   for (const auto& [key, value] : old_rest.items())
     if (!new_rest.contains(key)) new_rest[key] = json();  // an adapter that is no longer asked for
+  // Before the options that come with it.
+  const json old_peft = {{"use_peft", old_rest.value("use_peft", json())}},
+             new_peft = {{"use_peft", new_rest["use_peft"]}};
+  if (auto difference = first_key(old_peft, new_peft, "")) return difference;
   return first_key(old_rest, new_rest, "");
 }
 

@@ -54,28 +54,14 @@ std::vector<ReasoningScore> ModelScorer::score(const ScoringRequest& request, st
   const auto row = parse_sample(dump_line(request.row), "/", "the row", 1);
   if (!row) return errors(count, row.error().message);
   const std::string question = rm_question(row->messages);
-  std::vector<ReasoningScore> scores(count);
-  std::vector<EncodedPrompt> prompts;
-  std::vector<size_t> owners;
+  std::vector<Sample> asked(count);
   for (size_t i = 0; i < count; ++i) {
-    Sample asked;
-    asked.messages =
+    asked[i].messages =
         rm_messages(style_, {.num_audios = row->audios.size(), .question = question, .response = request.responses[i]});
-    asked.audios = row->audios;
-    asked.origin = row->origin;
-    auto prompt = processor_->encode(asked, /*generation_prompt=*/true);
-    if (!prompt) {
-      scores[i].detail = prompt.error().message;
-      continue;
-    }
-    prompts.push_back(std::move(*prompt));
-    owners.push_back(i);
+    asked[i].audios = row->audios;
+    asked[i].origin = row->origin;
   }
-  std::vector<const EncodedPrompt*> pointers;
-  for (const EncodedPrompt& prompt : prompts) pointers.push_back(&prompt);
-  std::vector<ReasoningScore> graded = grader_.grade(pointers, stop);
-  for (size_t i = 0; i < graded.size(); ++i) scores[owners[i]] = std::move(graded[i]);
-  return scores;
+  return grade_samples(grader_, *processor_, asked, stop);
 }
 
 }  // namespace prosodia

@@ -29,21 +29,8 @@ std::vector<std::pair<size_t, size_t>> groups_of(std::span<const Sample> rows) {
 
 void grade_group(RmGrader& grader, const Processor& processor, std::span<const Sample> rows,
                  std::span<RmRecord> records) {
-  std::vector<EncodedPrompt> prompts;
-  std::vector<size_t> owners;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    auto prompt = processor.encode(rows[i], /*generation_prompt=*/true);
-    if (!prompt) {
-      records[i].score.detail = prompt.error().message;
-      continue;
-    }
-    prompts.push_back(std::move(*prompt));
-    owners.push_back(i);
-  }
-  std::vector<const EncodedPrompt*> pointers;
-  for (const EncodedPrompt& prompt : prompts) pointers.push_back(&prompt);
-  auto scores = grader.grade(pointers, {});
-  for (size_t i = 0; i < scores.size(); ++i) records[owners[i]].score = std::move(scores[i]);
+  std::vector<ReasoningScore> scores = grade_samples(grader, processor, rows, {});
+  for (size_t i = 0; i < scores.size(); ++i) records[i].score = std::move(scores[i]);
 }
 
 // What travels: status and grades. The details stay with the rank that graded the row; others say which.

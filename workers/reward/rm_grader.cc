@@ -192,4 +192,25 @@ std::vector<ReasoningScore> RmGrader::grade(std::span<const EncodedPrompt* const
   return scores;
 }
 
+std::vector<ReasoningScore> grade_samples(RmGrader& grader, const Processor& processor, std::span<const Sample> samples,
+                                          const std::stop_token& stop) {
+  std::vector<ReasoningScore> scores(samples.size());
+  std::vector<EncodedPrompt> prompts;
+  std::vector<size_t> owners;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    auto prompt = processor.encode(samples[i], /*generation_prompt=*/true);
+    if (!prompt) {
+      scores[i].detail = prompt.error().message;
+      continue;
+    }
+    prompts.push_back(std::move(*prompt));
+    owners.push_back(i);
+  }
+  std::vector<const EncodedPrompt*> pointers;
+  for (const EncodedPrompt& prompt : prompts) pointers.push_back(&prompt);
+  std::vector<ReasoningScore> graded = grader.grade(pointers, stop);
+  for (size_t i = 0; i < graded.size(); ++i) scores[owners[i]] = std::move(graded[i]);
+  return scores;
+}
+
 }  // namespace prosodia

@@ -61,4 +61,9 @@ class RmGrader {
   std::unique_ptr<Impl> impl_;
 };
 
+// Samples about the same clips, each ending where the answer begins. One that cannot be encoded is scored as an error
+// that says why.
+std::vector<ReasoningScore> grade_samples(RmGrader& grader, const Processor& processor, std::span<const Sample> samples,
+                                          const std::stop_token& stop);
+
 }  // namespace prosodia

@@ -166,6 +166,7 @@ Status report(const Evaluation& run, const std::optional<EvalFolder>& baseline, 
   const std::string scorer = run.options.text("reasoning_scorer");
   json all = {{"model", model}, {"dataset", run.options.list("dataset")}, {"reasoning_scorer", scorer}};
   std::string summary_text, written;
+  std::vector<std::pair<std::string, std::string>> headlines;  // by decoding
   EvalFolder own{.name = "this eval", .records = {}};
   for (const Decoding& decoding : decodings_of(run.options)) {
     std::vector<EvalSetRecords> sets;
@@ -177,16 +178,22 @@ Status report(const Evaluation& run, const std::optional<EvalFolder>& baseline, 
         .title = "Evaluation", .model = model, .dataset = names_of(run.sets), .decoding = decoding.described};
     PROSODIA_TRY(write_file_atomic(files, output_dir / (decoding.name + ".html"), to_html(summary, info, scorer)));
     written += decoding.name + ".html, ";
-    summary_text += headline(decoding.name, summary);
+    headlines.emplace_back(decoding.name, headline(decoding.name, summary));
     own.records.emplace_back(decoding.name, std::move(sets));
-    if (!baseline) continue;
-    const EvalFolder now{own.name, {own.records.back()}};
-    PROSODIA_ASSIGN(const auto compared, compare_folders({*baseline, now}, eval_options(run.options)));
-    summary_text += change_line(compared.front().second);
-    all[decoding.name]["paired"] = to_json(compared.front().second);
+  }
+  std::vector<std::pair<std::string, Comparison>> compared;  // of the decodings that the baseline has, too
+  if (baseline) {
+    PROSODIA_ASSIGN(compared, compare_folders({*baseline, own}, eval_options(run.options)));
+  }
+  for (const auto& [decoding, line] : headlines) {
+    summary_text += line;
+    for (const auto& [name, comparison] : compared) {
+      if (name != decoding) continue;
+      summary_text += change_line(comparison);
+      all[decoding]["paired"] = to_json(comparison);
+    }
   }
   if (baseline) {
-    PROSODIA_ASSIGN(const auto compared, compare_folders({*baseline, own}, eval_options(run.options)));
     fmt::print("against {}, paired by row\n", run.options.text("baseline"));
     PROSODIA_TRY(write_comparison(compared, output_dir));
     written += "comparison.html, ";
@@ -225,12 +232,13 @@ Result<int> run_eval(const Options& given, const CommandContext& context) {
     baseline = std::move(folders.front());
   }
   PROSODIA_ASSIGN(const std::vector<EvalSet> sets, read_eval_sets(options));
+  PROSODIA_TRY(check_reasoning_scorer(options));
+  PROSODIA_ASSIGN(const json identity, identity_of(options, sets));
+  PROSODIA_ASSIGN(const auto log, EvalLog::open(output_dir, identity));
   std::unique_ptr<ReasoningScorer> scorer;
   if (options.text("reasoning_scorer") != "none") {
     PROSODIA_ASSIGN(scorer, make_reasoning_scorer(options));
   }
-  PROSODIA_ASSIGN(const json identity, identity_of(options, sets));
-  PROSODIA_ASSIGN(const auto log, EvalLog::open(output_dir, identity));
   PROSODIA_ASSIGN(const LoadedModel loaded, open_model(options));
 
   const auto decodings = decodings_of(options);

@@ -9,6 +9,7 @@
 #include <functional>
 #include <thread>
 
+#include "data/base/clock.h"
 #include "data/base/number.h"
 #include "data/corpus/audio_store.h"
 #include "data/store/fs.h"
@@ -99,10 +100,6 @@ Result<MonitorOptions> monitor_options(const Options& options, const RunStatus& 
     return clip->samples;
   };
   return monitor;
-}
-
-double unix_seconds() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 void observe(CoordinatorOptions& coordinator, Telemetry& telemetry) {

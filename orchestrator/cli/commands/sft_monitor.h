@@ -18,6 +18,6 @@ namespace prosodia::cli {
 std::unique_ptr<SftSink> make_sft_monitor(std::filesystem::path run_dir, std::string config_ini);
 
 // "sft    40/320 loss 1.2345 …", without a line break. `who` stands in front.
-std::string sft_progress_line(const SftLog& log, const std::string& who = "sft");
+std::string sft_progress_line(const SftLog& log, const std::string& who);
 
 }  // namespace prosodia::cli

@@ -92,12 +92,11 @@ class TrainRm {
   // Of the model in `model_dir`, into `output_dir`.
   Status final_report(const fs::path& model_dir, const ModelOptions& how, const fs::path& output_dir,
                       Collective& collective) {
-    PROSODIA_ASSIGN(const auto processor, Processor::load(model_dir, std::make_shared<AudioStore>()));
     ModelOptions as_written = how;
     if (is_adapter_dir(model_dir)) as_written.adapter_dir.clear();
-    PROSODIA_ASSIGN(const auto model, load_model(model_dir, as_written));
-    PROSODIA_ASSIGN(const RmReport report,
-                    evaluate(*model, *processor, collective, static_cast<int>(options_.integer("bootstrap_samples"))));
+    PROSODIA_ASSIGN(const LoadedModel loaded, open_model(model_dir, as_written));
+    PROSODIA_ASSIGN(const RmReport report, evaluate(*loaded.model, *loaded.processor, collective,
+                                                    static_cast<int>(options_.integer("bootstrap_samples"))));
     Status written;
     if (collective.rank() == 0) written = write_report(report, model_dir, output_dir);
     return collective.agree(written);

@@ -1,11 +1,8 @@
 #include "orchestrator/monitor/watch/feed.h"
 
+#include "data/base/clock.h"
+
 namespace prosodia::watch {
-namespace {
-double unix_seconds() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-}  // namespace
 
 Feed::Feed(std::unique_ptr<RunSource> source, std::string where, std::chrono::milliseconds period)
     : source_(std::move(source)), period_(period) {

@@ -38,6 +38,8 @@ const std::vector<ChartSpec>& known_charts() {
       {"groups without signal", metric::kFracRewardZeroStd, 0, 1},
       {"loss", metric::kLoss, {}, {}},
       {"gradient norm", metric::kGradNorm, 0, {}},
+      {"evaluation loss", "eval_loss", {}, {}, true},
+      {"token accuracy", "eval_mean_token_accuracy", 0, 1, true},
       {"learning rate", metric::kLearningRate, 0, {}},
       {"sampler-learner logp", metric::kLogpDifferenceMax, 0, {}},
       {"tokens/s", metric::kTokensPerSecond, 0, {}},
@@ -79,7 +81,8 @@ int draw_chart_grid(Canvas& canvas, const Rect& area, const Model& model, const 
   for (size_t i = first; i < charts.size() && i - first < static_cast<size_t>(across * down); ++i) {
     const auto slot = static_cast<int>(i - first);
     const ChartSpec& chart = charts[i];
-    const PlotSeries series{smooth(model.history.values(chart.metric), chart.exact ? 1 : window), Style::kCurve};
+    const PlotSeries series{RunHistory::smooth(model.history.values(chart.metric), chart.exact ? 1 : window),
+                            Style::kCurve};
     const PlotOptions options{chart.title, chart.y_min, chart.y_max, range.first, range.last};
     plot(canvas, {area.row + slot / across * rows, area.column + slot % across * columns + 1, rows, columns - 1},
          options, {&series, 1});

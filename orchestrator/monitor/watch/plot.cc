@@ -128,19 +128,6 @@ std::string short_value(double value) {
   return text;
 }
 
-std::vector<Value> smooth(std::span<const Value> values, int window) {
-  std::vector<Value> out(values.begin(), values.end());
-  if (window <= 1) return out;
-  const double decay = 1 - 2.0 / (window + 1);
-  double average = 0, weight = 0;
-  for (Value& value : out) {
-    average = decay * average + (1 - decay) * value.value;
-    weight = decay * weight + (1 - decay);
-    value.value = average / weight;
-  }
-  return out;
-}
-
 void plot(Canvas& canvas, const Rect& rect, const PlotOptions& options, std::span<const PlotSeries> series) {
   constexpr int kAxisColumns = 7;
   const int end = rect.column + rect.columns;

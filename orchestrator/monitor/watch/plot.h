@@ -28,9 +28,6 @@ struct PlotOptions {
 // rect.rows >= 2. The title's value is that of the first series.
 void plot(Canvas& canvas, const Rect& rect, const PlotOptions& options, std::span<const PlotSeries> series);
 
-// Exponential moving average over about `window` values, without bias at the beginning; window <= 1: as they are.
-std::vector<RunHistory::Value> smooth(std::span<const RunHistory::Value> values, int window);
-
 // A number in at most six columns: "0.123", "-12.3", "1.2k", "3e-05".
 std::string short_value(double value);
 

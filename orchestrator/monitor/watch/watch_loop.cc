@@ -5,6 +5,7 @@
 #include <chrono>
 #include <thread>
 
+#include "data/base/clock.h"
 #include "orchestrator/monitor/progress.h"
 #include "orchestrator/monitor/watch/pages.h"
 
@@ -57,8 +58,7 @@ Status run_lines(RunSource& source, Follow follow, std::FILE* out, std::FILE* no
   std::string last_note;
   uint64_t printed = 0;
   while (!stop) {
-    Update update =
-        source.poll(std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count());
+    Update update = source.poll(unix_seconds());
     for (const StepReport& step : update.steps) {
       if (update.anew && step.step <= printed) continue;  // steps that come again say the same
       printer.on_step(step);

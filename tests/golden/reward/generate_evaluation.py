@@ -1,6 +1,6 @@
 """Writes evaluation.json: what scikit-learn and scipy say about two simulated runs over the same records.
 
-Run by hand (versions: requirements.txt beside this file):  python generate_evaluation.py > evaluation.json
+Run by hand (versions: requirements-evaluation.txt beside this file):  python generate_evaluation.py > evaluation.json
 
 Metrics: sklearn.metrics (macro-F1 and balanced accuracy over the labels that occur, undefined precision 0). p of the paired
 difference in accuracy: scipy.stats.permutation_test, sign flips of the per-record differences. Holm: statsmodels.

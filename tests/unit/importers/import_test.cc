@@ -51,7 +51,6 @@ class Import : public ::testing::Test {
   }
   void stop_after(size_t files) {
     ImportOptions options = options_;
-    options.stop_requested = [&] { return true; };
     size_t seen = 0;
     options.on_progress = [&](size_t done, size_t) { seen = done; };
     options.stop_requested = [&] { return seen >= files; };

@@ -201,7 +201,7 @@ TEST_F(Release, MeldKeepsItsSplitAndReadsItsQuotes) {
   EXPECT_EQ(info_of(*corpus, "dev_dia0_utt0").emotion, "angry");
   EXPECT_EQ(info_of(*corpus, "test_dia0_utt0").split, "test");
   EXPECT_EQ(corpus->read(*corpus->find("dev_dia0_utt0"))->audio.samples,  // not the train folder's file of that name
-            open_ok(dir_ / "c.h5")->read(*corpus->find("dev_dia0_utt0"))->audio.samples);
+            read_audio_file(root() / "dev_splits_complete/dia0_utt0.wav")->samples);
   EXPECT_NE(corpus->read(*corpus->find("dev_dia0_utt0"))->audio.samples,
             corpus->read(*corpus->find("train_dia0_utt0"))->audio.samples);
   ImportOptions named = options("meld");

@@ -183,7 +183,7 @@ TEST_F(SftTest, AContinuationIsTheSameRun) {
          o.stages = {o, o};
        }},
       {"model", [&](SftOptions& o) { o.model_dir = dir_ / "other-model"; }},
-      {"lora_alpha", [](SftOptions& o) { o.model.lora = LoraOptions{.r = 2}; }},
+      {"use_peft", [](SftOptions& o) { o.model.lora = LoraOptions{.r = 2}; }},
       {"warmup_steps", [](SftOptions& o) { o.warmup_steps = 0; }},
       {"warmup_ratio", [](SftOptions& o) { o.warmup_ratio = 0.5; }},
       {"adam_beta1", [](SftOptions& o) { o.adamw.beta1 = 0.8; }},

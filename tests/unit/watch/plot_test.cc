@@ -56,10 +56,10 @@ TEST(Plot, ShowsTheStepsAskedForAlone) {
 
 TEST(Smooth, HasNoBiasAndLeavesShortWindowsAlone) {
   const auto constant = line_of(50, [](double) { return 3.0; });
-  for (const auto& value : smooth(constant, 20)) EXPECT_NEAR(value.value, 3, 1e-12);
+  for (const auto& value : RunHistory::smooth(constant, 20)) EXPECT_NEAR(value.value, 3, 1e-12);
   const auto wave = line_of(50, [](double step) { return std::fmod(step, 2) == 0 ? 1.0 : -1.0; });
-  EXPECT_NEAR(smooth(wave, 20).back().value, 0, 0.1);
-  EXPECT_EQ(smooth(wave, 1).back().value, 1);
+  EXPECT_NEAR(RunHistory::smooth(wave, 20).back().value, 0, 0.1);
+  EXPECT_EQ(RunHistory::smooth(wave, 1).back().value, 1);
 }
 
 TEST(ShortValue, FitsIntoSixColumns) {
