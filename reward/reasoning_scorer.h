@@ -3,6 +3,10 @@
 // Implementations: AcousticScorer (acoustic_scorer.h), MeanScorer (mean_scorer.h), the reward model (workers/reward).
 // Called by the reward worker, by `eval`, and in tests. A grade is a value, a timeout, an unparsable answer or an
 // error; none of the latter three is ever turned into a number.
+//
+// Scores are a pure function of the request, so the same request brings the same grades and the same unparsable answer.
+// The coordinator counts on it: it has a group scored again for timeouts and errors, never for an unparsable answer. A
+// judge that samples must therefore ask itself again before it says kUnparsable.
 #pragma once
 
 #include <array>
@@ -31,7 +35,7 @@ using Criteria = std::array<double, kNumCriteria>;  // indexed by Criterion; eac
 enum class ScoreStatus : uint8_t {
   kValue,         // `criteria` holds four finite values in [1, 5]
   kTimeout,       // no answer within the time limit
-  kUnparsable,    // the judge answered, but not with four grades
+  kUnparsable,    // the judge answered, but not with four grades; it would again
   kError,         // the judge failed, or this row cannot be judged
   kNotRequested,  // nobody asked (the gate is shut); not a failure
 };

@@ -44,7 +44,7 @@ struct GroupSampled {
   std::string worker;
 };
 
-struct GroupScored {  // final: complete, or the best that max_reward_tries brought
+struct GroupScored {  // final: complete, or as far as another try may bring it, or the best of max_reward_tries
   protocol::RewardResult result;
   uint32_t tries = 1;
   std::string worker;

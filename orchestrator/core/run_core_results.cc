@@ -23,6 +23,14 @@ size_t num_present(const RewardResult& result) {
                                            [](const ResponseScore& score) { return score.present; }));
 }
 
+// Would another try bring scores that are missing? A timeout or an error may pass. An unparsable grade does not: every
+// scorer is a pure function of row and response (reward/reasoning_scorer.h), so it would be given again.
+bool may_improve(const RewardResult& result) {
+  return std::any_of(result.responses.begin(), result.responses.end(), [](const ResponseScore& score) {
+    return !score.present && !(score.scored && score.reasoning_status == ReasoningStatus::kUnparsable);
+  });
+}
+
 }  // namespace
 
 Group* RunCore::admit(Worker& worker, const FrameHeader& header, GroupId id, LeaseKind kind) {
@@ -138,10 +146,12 @@ void RunCore::on_reward(Worker& worker, const FrameHeader& header, RewardResult 
     if (leases_.active(header.lease_id) != nullptr) fail_reward(*group, worker, flawed, now_ms);
     return;
   }
-  const size_t present = num_present(result);
-  if (!group->best_reward || present > num_present(*group->best_reward)) group->best_reward = std::move(result);
-  const bool complete = present == options_.plan.num_generations;
-  if (!complete && group->reward_tries + 1 < options_.max_reward_tries) {
+  const bool final = !may_improve(result);
+  // Of equally complete ones the newest: its reasons are those that lasted.
+  if (!group->best_reward || num_present(result) >= num_present(*group->best_reward)) {
+    group->best_reward = std::move(result);
+  }
+  if (!final && group->reward_tries + 1 < options_.max_reward_tries) {
     // Not kept across a crash, so not acknowledged: the group is scored again either way.
     refuse(worker, header, RefusalReason::kIncomplete, "scores are missing; the group will be scored again");
     if (leases_.active(header.lease_id) != nullptr) fail_reward(*group, worker, "scores are missing", now_ms);

@@ -199,7 +199,7 @@ enum class RefusalReason : uint8_t {
   kStaleEpoch = 7,    // sender was fenced off: a newer process has its role
   kOutOfOrder = 8,    // StepDone for a step that was not sent
   kBadRole = 9,       // e.g. a rollout worker posting rewards
-  kIncomplete = 10,   // scores are missing: the group will be scored again
+  kIncomplete = 10,   // scores timed out or failed: the group will be scored again
 };
 inline constexpr int kNumRefusalReasons = 11;  // array size; index 0 unused
 std::string_view name(RefusalReason reason);

@@ -135,7 +135,8 @@ RolloutResult fake_rollout(const TaskRollout& task) {
   return result;
 }
 
-// Scores are a function of the text. With the gate open, one response in eight has none, try after try.
+// Scores are a function of the text. With the gate open, one response in eight has none, try after try: half of them
+// for a reason that another try might mend.
 RewardResult fake_reward(const TaskReward& task) {
   RewardResult result;
   result.group_id = task.group_id;
@@ -148,8 +149,11 @@ RewardResult fake_reward(const TaskReward& task) {
     score.format = stream.next_below(2);
     score.present = true;
     if (task.need_reasoning) {
-      score.present = stream.next_below(8) != 0;
-      score.reasoning_status = score.present ? ReasoningStatus::kValue : ReasoningStatus::kUnparsable;
+      const uint32_t drawn = stream.next_below(16);
+      score.present = drawn > 1;
+      score.reasoning_status = score.present ? ReasoningStatus::kValue
+                               : drawn == 0  ? ReasoningStatus::kUnparsable
+                                             : ReasoningStatus::kTimeout;
       if (score.present) score.reasoning = stream.next_unit();
     }
     score.total = score.present ? score.accuracy + 0.3 * score.format + 0.5 * task.gate * score.reasoning : 0;

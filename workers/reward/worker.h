@@ -1,13 +1,11 @@
 // The reward worker: sampled groups in, rewards out.
 //
-//   waits for     does                                                     when that fails
-//   a lease       rules and faithfulness; when R_t counts, the scorer on   a row that cannot be scored: reports the
-//   lease
-//                 its own thread with a time limit (timed_scorer.h)         as failed. Scores missing: sends what there
-//                 is,
-//                                                                           with a status each; the coordinator has the
-//                                                                           group scored again
-//   a result sent WorkerClient keeps it until acked                         –
+//   waits for      does                                       when that fails
+//   a lease        rules and faithfulness; when R_t counts,   a row that cannot be scored: reports the lease as failed.
+//                  the scorer on its own thread with a time   Scores missing: sends what there is, with a status each;
+//                  limit (timed_scorer.h)                     the coordinator has the group scored again unless all
+//                                                             that is missing is unparsable
+//   a result sent  WorkerClient keeps it until acked          –
 //
 // Heartbeats go out from WorkerClient's thread whatever happens here; while a scorer works, its lease's progress
 // counter grows until the time limit, so that a long limit does not lose the lease and a stuck scorer does not keep it.

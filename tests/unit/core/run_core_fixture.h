@@ -100,13 +100,15 @@ class RunCoreTest : public ::testing::Test {
     for (uint32_t i = 0; i < task.num_generations; ++i) result.completions.push_back({{1}, {-0.5f}, {}, "x"});
     return result;
   }
-  static RewardResult scores_for(const TaskReward& task, bool complete = true) {
+  // One status for each response, kNotRequested for those beyond.
+  static RewardResult scores_for(const TaskReward& task, const std::vector<ReasoningStatus>& statuses = {}) {
     RewardResult result{task.group_id, 1, task.gate, {}, 0};
     for (size_t i = 0; i < task.completions.size(); ++i) {
       ResponseScore score;
       score.scored = true;
-      score.present = complete || i > 0;
-      if (!score.present) score.reasoning_status = ReasoningStatus::kTimeout;
+      if (i < statuses.size()) score.reasoning_status = statuses[i];
+      score.present =
+          score.reasoning_status == ReasoningStatus::kNotRequested || score.reasoning_status == ReasoningStatus::kValue;
       score.accuracy = 1;
       score.total = score.present ? 1 : 0;
       result.responses.push_back(score);
@@ -145,6 +147,23 @@ class RewardTest : public RunCoreTest {
     for (const auto& [lease, task] : tasks) deliver("r", result_for(task), lease);
     hello(Role::kReward, "w");
     return sent<TaskReward>().at(0);
+  }
+
+  // The first group's next task, after its back-off.
+  std::pair<uint64_t, TaskReward> next_try() {
+    now_ += 60;
+    deliver("w", Heartbeat{});
+    take(core_->on_tick(now_));
+    return sent<TaskReward>().at(0);
+  }
+
+  // What the journal holds of the one group that was scored.
+  GroupScored only_scored() const {
+    EXPECT_EQ(records<GroupScored>(), 1u);
+    for (const Record& record : journal_) {
+      if (const auto* scored = std::get_if<GroupScored>(&record)) return *scored;
+    }
+    return {};
   }
 };
 

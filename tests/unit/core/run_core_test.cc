@@ -169,21 +169,44 @@ TEST_F(RewardTest, MissingScoresAreTriedAgainThenLeaveTheGroup) {
   auto [lease, task] = first_reward();
   for (uint32_t attempt = 1; attempt <= 3; ++attempt) {
     EXPECT_EQ(task.attempt, attempt);
-    deliver("w", scores_for(task, false), lease);
+    deliver("w", scores_for(task, {ReasoningStatus::kTimeout}), lease);
     if (attempt == 3) break;
     EXPECT_EQ(sent<Refused>().at(0).second.reason, RefusalReason::kIncomplete);
-    now_ += 60;
-    deliver("w", Heartbeat{});
-    take(core_->on_tick(now_));
-    std::tie(lease, task) = sent<TaskReward>().at(0);
+    std::tie(lease, task) = next_try();
   }
   EXPECT_EQ(sent<ResultAck>().size(), 1u);
-  ASSERT_EQ(records<GroupScored>(), 1u);
-  const auto& scored = std::get<GroupScored>(*std::find_if(
-      journal_.begin(), journal_.end(), [](const Record& r) { return std::holds_alternative<GroupScored>(r); }));
+  const GroupScored scored = only_scored();
   EXPECT_FALSE(scored.result.responses[0].present);
   EXPECT_EQ(scored.result.responses[0].reasoning_status, ReasoningStatus::kTimeout);
   EXPECT_TRUE(scored.result.responses[1].present);
+}
+
+TEST_F(RewardTest, UnparsableGradeIsFinalAtTheFirstTry) {
+  auto [lease, task] = first_reward();
+  deliver("w", scores_for(task, {ReasoningStatus::kUnparsable}), lease);
+  EXPECT_EQ(sent<ResultAck>().size(), 1u);
+  const GroupScored scored = only_scored();
+  EXPECT_EQ(scored.tries, 1u);
+  EXPECT_FALSE(scored.result.responses[0].present);
+  EXPECT_EQ(scored.result.responses[0].reasoning_status, ReasoningStatus::kUnparsable);
+  EXPECT_TRUE(scored.result.responses[1].present);
+  EXPECT_EQ(rejected(RefusalReason::kIncomplete), 0u);
+}
+
+TEST_F(RewardTest, UnparsableGradeBesideATimeoutWaitsForTheTimeoutOnly) {
+  auto [lease, task] = first_reward();
+  deliver("w", scores_for(task, {ReasoningStatus::kUnparsable, ReasoningStatus::kError}), lease);
+  EXPECT_EQ(sent<Refused>().at(0).second.reason, RefusalReason::kIncomplete);
+  std::tie(lease, task) = next_try();
+  deliver("w", scores_for(task, {ReasoningStatus::kTimeout, ReasoningStatus::kUnparsable}), lease);
+  EXPECT_EQ(sent<Refused>().at(0).second.reason, RefusalReason::kIncomplete);
+  std::tie(lease, task) = next_try();
+  deliver("w", scores_for(task, {ReasoningStatus::kUnparsable, ReasoningStatus::kUnparsable}), lease);
+  const GroupScored scored = only_scored();
+  EXPECT_EQ(scored.tries, 3u);
+  for (const ResponseScore& score : scored.result.responses) {  // the reasons of the last try, not of the first
+    EXPECT_EQ(score.reasoning_status, ReasoningStatus::kUnparsable);
+  }
 }
 
 TEST_F(RewardTest, GroupThatNobodyCanScoreIsRecordedAsErrorNotAsZero) {
@@ -191,13 +214,9 @@ TEST_F(RewardTest, GroupThatNobodyCanScoreIsRecordedAsErrorNotAsZero) {
   for (int attempt = 0; attempt < 3; ++attempt) {
     deliver("w", TaskFailed{task.group_id, ErrorCode::kInternal, "scorer crashed"}, lease);
     if (attempt == 2) break;
-    now_ += 60;
-    deliver("w", Heartbeat{});
-    take(core_->on_tick(now_));
-    std::tie(lease, task) = sent<TaskReward>().at(0);
+    std::tie(lease, task) = next_try();
   }
-  ASSERT_EQ(records<GroupScored>(), 1u);
-  const auto& scored = std::get<GroupScored>(journal_.back());
+  const GroupScored scored = only_scored();
   for (const ResponseScore& score : scored.result.responses) {
     EXPECT_FALSE(score.scored);
     EXPECT_FALSE(score.present);
