@@ -244,6 +244,7 @@ std::string comparison_html(const std::vector<std::pair<std::string, Comparison>
         comparison.runs.size(), comparison.options.confidence * 100, comparison.options.bootstrap_samples,
         comparison.options.seed, comparison.runs.size() > 2 ? " · Holm: corrected over the runs" : "");
     body += fmt::format("<h2>{}</h2>\n", escape_markup(decoding));
+    if (const EvalTable runs = runs_table(comparison); !runs.rows.empty()) body += table_section(runs, "h3");
     for (const SetComparison& set : comparison.sets) body += table_section(comparison_table(comparison, set), "h3");
   }
   return page(title, meta, body);

@@ -142,6 +142,7 @@ std::string to_text(const Comparison& comparison) {
       fmt::format("differences are to {}; intervals {:g} %, p two-sided, paired bootstrap of {} resamples{}\n\n",
                   comparison.runs[0], comparison.options.confidence * 100, comparison.options.bootstrap_samples,
                   comparison.runs.size() > 2 ? "; Holm: corrected over the runs" : "");
+  text += text_table(runs_table(comparison));
   for (const SetComparison& set : comparison.sets) text += text_table(comparison_lines(comparison, set));
   return text;
 }

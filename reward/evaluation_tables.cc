@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <ranges>
 #include <set>
 
 #include "reward/report_numbers.h"
@@ -149,6 +150,25 @@ EvalTable comparison_table(const Comparison& comparison, const SetComparison& se
         row.push_back(difference_cell(metric.differences[r - 1], metric.holm_p[r - 1], corrected, metric.decimals));
     }
     table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+EvalTable runs_table(const Comparison& comparison) {
+  EvalTable table;
+  const auto set = std::ranges::find(comparison.sets | std::views::reverse, EvalTask::kEmotion, &SetComparison::task);
+  if (set == comparison.sets.rend() || comparison.runs.size() < 3) return table;
+  const int64_t sets = std::ranges::count(comparison.sets, EvalTask::kEmotion, &SetComparison::task);
+  table.title = sets > 1 ? fmt::format("average of {} sets, {} records", sets - 1, set->records)
+                         : fmt::format("{}, {} records", set->set, set->records);
+  table.columns = {"run"};
+  for (const std::string& run : comparison.runs) table.rows.push_back({run});
+  for (const char* name : {"accuracy", "reasoning_quality", "faithfulness_precision", "faithfulness_recall"}) {
+    const auto metric = std::ranges::find(set->metrics, name, &ComparedMetric::name);
+    if (metric == set->metrics.end()) continue;
+    table.columns.emplace_back(name);
+    std::ranges::replace(table.columns.back(), '_', ' ');
+    for (size_t r = 0; r < table.rows.size(); ++r) table.rows[r].push_back(cell(metric->runs[r], metric->decimals));
   }
   return table;
 }

@@ -25,7 +25,11 @@ EvalTable reasoning_table(const EvalSummary& summary, const std::string& scorer)
 EvalTable prosody_table(const EvalSummary& summary);
 // Metrics down, runs across: value and interval, and for the runs after the first the difference with p.
 EvalTable comparison_table(const Comparison& comparison, const SetComparison& set);
-// The same for a terminal: a line for each metric and run.
+// Runs down, as in the paper's tables: accuracy, reasoning quality, faithfulness, each with its interval. Of the
+// average over the sets, or the only one; no rows for fewer than three runs (comparison_table says it all) or without
+// emotions.
+EvalTable runs_table(const Comparison& comparison);
+// comparison_table for a terminal: a line for each metric and run.
 EvalTable comparison_lines(const Comparison& comparison, const SetComparison& set);
 
 }  // namespace prosodia

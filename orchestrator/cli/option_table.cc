@@ -349,8 +349,8 @@ constexpr OptionSpec kTable[] = {
     // --- what people watch
     {"baseline", kText, "", "folder of an earlier eval, for a paired comparison", "Output", kEval},
     {"compare", kList, "",
-     "folders of finished evals to set side by side, paired by row, in place of evaluating a model; the first is the "
-     "reference",
+     "folders of finished evals to set side by side, paired by row, in place of evaluating a model, as FOLDER or "
+     "NAME=FOLDER, several of one NAME being repetitions (seeds); the first is the reference",
      "Output", kEval},
     {"decoding", kText, "both", "how to take responses: the likeliest tokens, sampled at --temperature, or both",
      "Sampling", kEval, true, 0, 0, "both|greedy|sampled"},

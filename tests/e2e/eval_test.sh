@@ -55,6 +55,16 @@ sed 's/test-000003/test-999999/' "$R/a/records.jsonl" >"$R/other.jsonl"; mkdir -
 expect_code 3 "record 'test-000003'" "$P" eval --compare "$R/a,$R/d" --output_dir "$R/x"
 expect_code 3 'nowhere/records.jsonl' "$P" eval --compare "$R/a,$R/nowhere" --output_dir "$R/x"
 expect_code 2 'at least two' "$P" eval --compare "$R/a" --output_dir "$R/x"
+# Repetitions under one name: each of them, and the average.
+for seed in 1 2; do mkdir -p "$R/seed-$seed" && cp -r "$R/a" "$R/seed-$seed/sft" && cp -r "$R/c" "$R/seed-$seed/init" && cp -r "$R/b" "$R/seed-$seed/again"; done
+runs="sft=$R/seed-1/sft,init=$R/seed-1/init,again=$R/seed-1/again"
+"$P" eval --compare "$runs,${runs//seed-1/seed-2}" --output_dir "$R/seeds" --bootstrap_samples 200 >"$R/seeds.log" || { cat "$R/seeds.log"; fail "compare over seeds"; }
+for line in 'average of 4 sets' '^seed-1/eval \(emotion' '^seed-2/few \(emotion' '^average \(emotion' '^  run +accuracy +reasoning quality +faithfulness precision +faithfulness recall$'; do
+  grep -qE "$line" "$R/seeds.log" || { cat "$R/seeds.log"; fail "no '$line' in the comparison over seeds"; }
+done
+expect_code 2 'has no name' "$P" eval --compare "$runs,$R/b" --output_dir "$R/x"
+expect_code 2 'there twice' "$P" eval --compare "$runs,sft=$R/seed-1/sft" --output_dir "$R/x"
+expect_code 3 "was not" "$P" eval --compare "$runs,sft=$R/seed-2/sft" --output_dir "$R/x"
 grep -q 'change, paired' <<<"$(eval_one "$W/init" "$R/e" --decoding greedy --baseline "$R/a" 2>&1)" || fail "no paired comparison with a baseline"
 
 # Bad input.

@@ -15,8 +15,10 @@ struct EvalFolder {
   std::string name;
   EvalRecordsByDecoding records;
 };
-// Names: the folders' own, with as much of the path as tells them apart.
-Result<std::vector<EvalFolder>> read_eval_folders(const std::vector<std::string>& paths);
+Result<EvalFolder> read_eval_folder(const std::string& name, const std::string& path);
+// FOLDER, named by as much of its path as tells it apart, or NAME=FOLDER; several of one NAME are repetitions of a run
+// (seeds), whose sets are reported each and on average. kUsage for a folder given twice, or some named and some not.
+Result<std::vector<EvalFolder>> read_eval_folders(const std::vector<std::string>& items);
 
 // Decodings that all folders have. kInvalidInput when there is none; otherwise as compare_many().
 Result<std::vector<std::pair<std::string, Comparison>>> compare_folders(const std::vector<EvalFolder>& folders,

@@ -1,6 +1,7 @@
 // evaluation_sets.h, evaluation_compare.h, evaluation_sets_report.h.
 #include "reward/evaluation_sets.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -9,6 +10,7 @@
 
 #include "reward/evaluation_compare.h"
 #include "reward/evaluation_sets_report.h"
+#include "reward/evaluation_tables.h"
 
 namespace prosodia {
 namespace {
@@ -16,6 +18,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
+using testing::StartsWith;
 
 EvalRecord emotion(int id, const char* label, const char* prediction) {
   EvalRecord record;
@@ -122,6 +125,11 @@ TEST(CompareMany, DifferencesAreToTheFirstRun) {
   EXPECT_NEAR(average.differences[1].value, (0.3 + 15 / 60.0) / 2, 1e-12);
   EXPECT_NEAR(metric(comparison.sets[3], "pitch").differences[1].value, 0.4, 1e-12);
   EXPECT_THAT(to_text(comparison), HasSubstr("Holm"));
+  const EvalTable table = runs_table(comparison);  // of the average
+  ASSERT_EQ(table.rows.size(), 3u);
+  EXPECT_EQ(table.columns[1], "accuracy");
+  EXPECT_THAT(table.rows[2], ElementsAre("better", StartsWith(fmt::format("{:.3f}", average.runs[2].value))));
+  EXPECT_TRUE(runs_table(compare_many(std::span(runs).first(2), {}).value()).rows.empty());
   EXPECT_EQ(to_json(comparison)["sets"][0]["metrics"]["accuracy"]["differences_to_first"][1]["p_holm"],
             accuracy.holm_p[1]);
 }
