@@ -44,24 +44,4 @@ EvalRecord make_eval_record(std::string id, std::string_view response, std::stri
   return record;
 }
 
-Result<PairedReport> compare_runs(std::span<const EvalRecord> a, std::span<const EvalRecord> b,
-                                  const EvalOptions& options) {
-  PROSODIA_ASSIGN(const auto matched, match_by_id(a, b));
-  EvalOptions used = options;
-  if (used.labels.empty()) PROSODIA_TRY(index_records(a, used));  // both runs by the same labels
-  PROSODIA_ASSIGN(const MeasuredRun run_a, measure_run({{a.begin(), a.end()}}, used));
-  PROSODIA_ASSIGN(const MeasuredRun run_b, measure_run({matched}, used));
-  const auto change = [&](size_t metric) { return difference(run_a, run_b, metric, used.confidence); };
-  PairedReport report;
-  report.records = static_cast<int64_t>(a.size());
-  report.accuracy = change(Tally::kAccuracy);
-  report.unweighted_average_recall = change(Tally::kUar);
-  report.macro_f1 = change(Tally::kMacroF1);
-  report.format_rate = change(Tally::kFormat);
-  report.criteria_mean = change(Tally::kCriteriaMean);
-  report.faithfulness_precision = change(Tally::kFaithPrecision);
-  report.faithfulness_recall = change(Tally::kFaithRecall);
-  return report;
-}
-
 }  // namespace prosodia

@@ -84,14 +84,5 @@ struct PairedDifference {
   double value = 0, low = 0, high = 0;  // metric(b) - metric(a)
   double p_value = 0;  // two-sided: 2 (min(#replicates <= 0, #replicates >= 0) + 1) / (replicates + 1), at most 1
 };
-struct PairedReport {
-  int64_t records = 0;
-  PairedDifference accuracy, unweighted_average_recall, macro_f1, format_rate, criteria_mean, faithfulness_precision,
-      faithfulness_recall;
-};
-// Two runs over the same records, matched by id; the same resample serves both. kInvalidInput when the ids or the
-// reference labels differ (names the first).
-Result<PairedReport> compare_runs(std::span<const EvalRecord> a, std::span<const EvalRecord> b,
-                                  const EvalOptions& options);
 
 }  // namespace prosodia

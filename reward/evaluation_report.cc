@@ -12,13 +12,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-Json difference_json(const PairedDifference& difference) {
-  return {{"value", json_number(difference.value)},
-          {"low", json_number(difference.low)},
-          {"high", json_number(difference.high)},
-          {"p_value", json_number(difference.p_value)}};
-}
-
 // Pads by code points: a dash is three bytes and one column.
 std::string padded_left(const std::string& text, size_t columns) {
   const auto width = static_cast<size_t>(
@@ -81,12 +74,6 @@ std::string confusion_table(const EvalReport& report) {
   return text;
 }
 
-std::string difference_line(std::string_view name, const PairedDifference& difference) {
-  if (!std::isfinite(difference.value)) return fmt::format("  {:<28}{}\n", name, padded_left("–", 8));
-  return fmt::format("  {:<28}{:>+8.3f}   [{:+.3f}, {:+.3f}]   p {:.3f}\n", name, difference.value, difference.low,
-                     difference.high, difference.p_value);
-}
-
 }  // namespace
 
 Json to_json(const EvalReport& report) {
@@ -123,17 +110,6 @@ Json to_json(const EvalReport& report) {
             {"seed", report.options.seed}}}};
 }
 
-Json to_json(const PairedReport& report) {
-  return {{"records", report.records},
-          {"accuracy", difference_json(report.accuracy)},
-          {"unweighted_average_recall", difference_json(report.unweighted_average_recall)},
-          {"macro_f1", difference_json(report.macro_f1)},
-          {"format_rate", difference_json(report.format_rate)},
-          {"criteria_mean", difference_json(report.criteria_mean)},
-          {"faithfulness_precision", difference_json(report.faithfulness_precision)},
-          {"faithfulness_recall", difference_json(report.faithfulness_recall)}};
-}
-
 std::string to_text(const EvalReport& report) {
   std::string text = fmt::format("{} records", report.records);
   if (report.options.bootstrap_samples) {
@@ -152,18 +128,6 @@ std::string to_text(const EvalReport& report) {
   text += summary_line("faithfulness precision", report.faithfulness_precision, 3);
   text += summary_line("faithfulness recall", report.faithfulness_recall, 3);
   return text + "\n" + label_table(report) + "\n" + confusion_table(report);
-}
-
-std::string to_text(const PairedReport& report) {
-  std::string text = fmt::format("{} records in both runs; second minus first\n\n", report.records);
-  text += difference_line("accuracy", report.accuracy);
-  text += difference_line("unweighted average recall", report.unweighted_average_recall);
-  text += difference_line("macro-F1", report.macro_f1);
-  text += difference_line("format rate", report.format_rate);
-  text += difference_line("reasoning quality", report.criteria_mean);
-  text += difference_line("faithfulness precision", report.faithfulness_precision);
-  text += difference_line("faithfulness recall", report.faithfulness_recall);
-  return text;
 }
 
 }  // namespace prosodia

@@ -18,9 +18,7 @@ struct EvalPageInfo {
 };
 
 nlohmann::json to_json(const EvalReport& report);
-nlohmann::json to_json(const PairedReport& report);
 std::string to_html(const EvalReport& report, const EvalPageInfo& info);
 std::string to_text(const EvalReport& report);  // ends with a newline; at most 100 columns for ten labels
-std::string to_text(const PairedReport& report);
 
 }  // namespace prosodia

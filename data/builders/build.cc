@@ -5,15 +5,10 @@
 #include "data/builders/labelled_corpus.h"
 #include "data/builders/row_file.h"
 #include "data/builders/sets.h"
-#include "data/corpus/dataset.h"
 #include "data/store/fs.h"
 
 namespace prosodia {
 namespace {
-
-constexpr std::string_view kFileNames[] = {
-    "prosody.sft.jsonl",   "prosody.eval.jsonl", "stress.sft.jsonl", "comparative.sft.jsonl", "comparative.eval.jsonl",
-    "coldstart.sft.jsonl", "rl.jsonl",           "eval.jsonl",       "rm.sft.jsonl",          "rm.eval.jsonl"};
 
 Status check_options(const BuildOptions& options) {
   for (const auto& [name, value] : {std::pair("cue_noise", options.cue_noise),
@@ -163,25 +158,6 @@ Result<BuildReport> build_datasets(const BuildOptions& options) {
   }
   if (!options.dry_run) PROSODIA_TRY(posix_file_system().create_dirs(options.output_dir));
   return Build(*corpus, options).run();
-}
-
-Result<std::vector<std::string>> build_texts(const std::filesystem::path& output_dir) {
-  std::vector<std::string> texts;
-  bool any = false;
-  for (std::string_view name : kFileNames) {
-    const std::filesystem::path path = output_dir / name;
-    std::error_code error;
-    if (!std::filesystem::exists(path, error)) continue;
-    any = true;
-    if (std::filesystem::file_size(path, error) == 0) continue;  // an empty set
-    PROSODIA_ASSIGN(const std::vector<Sample> samples, read_dataset(path));
-    for (std::string& text : dataset_texts(samples)) texts.push_back(std::move(text));
-  }
-  if (!any) {
-    return fail(ErrorCode::kInvalidInput, "{}: no sets here; `prosodia data build --output_dir {}` writes them",
-                output_dir.string(), output_dir.string());
-  }
-  return texts;
 }
 
 }  // namespace prosodia

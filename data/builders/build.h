@@ -82,7 +82,4 @@ struct BuildReport {
 
 Result<BuildReport> build_datasets(const BuildOptions& options);
 
-// The texts of every *.jsonl that build_datasets writes into `output_dir`: for training a tokenizer.
-Result<std::vector<std::string>> build_texts(const std::filesystem::path& output_dir);
-
 }  // namespace prosodia

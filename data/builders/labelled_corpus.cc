@@ -6,6 +6,7 @@
 #include "data/builders/transcript_words.h"
 #include "data/corpus/inspect.h"
 #include "data/prosody/levels_json.h"
+#include "data/prosody/word_times.h"
 
 namespace prosodia {
 namespace {
@@ -25,7 +26,7 @@ ordered_json messages_json(const std::vector<Message>& messages) {
 
 std::string stress_key(std::string_view words) {
   std::string key;
-  for (const std::string& word : transcript_words(words)) key += word_key(word) + ' ';
+  for (const std::string& word : split_words(words)) key += word_key(word) + ' ';
   return key;
 }
 

@@ -9,6 +9,7 @@
 #include "data/builders/random_choice.h"
 #include "data/builders/sets.h"
 #include "data/builders/transcript_words.h"
+#include "data/prosody/word_times.h"
 
 namespace prosodia {
 namespace {
@@ -52,10 +53,10 @@ nlohmann::ordered_json eval_row(const LabelledCorpus& corpus, size_t index, std:
 std::vector<std::pair<size_t, std::string>> stress_items(const LabelledCorpus& corpus) {
   std::vector<std::pair<size_t, std::string>> items;
   for (size_t index : corpus.test()) {
-    const std::vector<std::string> stressed = transcript_words(corpus.truth(index).stress);
+    const std::vector<std::string> stressed = split_words(corpus.truth(index).stress);
     if (stressed.size() != 1) continue;
     const std::string key = word_key(stressed.front());
-    const std::vector<std::string> words = transcript_words(corpus.info(index).transcript);
+    const std::vector<std::string> words = split_words(corpus.info(index).transcript);
     const auto is_it = [&](const std::string& word) { return word_key(word) == key; };
     if (words.size() > 1 && std::count_if(words.begin(), words.end(), is_it) == 1) {
       items.emplace_back(index, *std::find_if(words.begin(), words.end(), is_it));

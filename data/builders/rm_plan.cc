@@ -7,6 +7,7 @@
 #include "data/builders/rubric.h"
 #include "data/builders/transcript_words.h"
 #include "data/prosody/cue_plausibility.h"
+#include "data/prosody/word_times.h"
 
 namespace prosodia {
 namespace {
@@ -28,7 +29,7 @@ std::vector<std::string> unstressed_words(const GradedUtterance& utterance) {
   ProsodyLevels all;
   all.stress = utterance.transcript;
   std::vector<std::string> words = nameable_stress(all);
-  const std::vector<std::string> stressed = transcript_words(utterance.truth.stress);
+  const std::vector<std::string> stressed = split_words(utterance.truth.stress);
   std::erase_if(words, [&](const std::string& word) {
     return std::any_of(stressed.begin(), stressed.end(),
                        [&](const std::string& other) { return word_key(other) == word_key(word); });

@@ -6,6 +6,7 @@
 #include "data/builders/question_text.h"
 #include "data/builders/sets.h"
 #include "data/builders/transcript_words.h"
+#include "data/prosody/word_times.h"
 
 namespace prosodia {
 namespace {
@@ -24,8 +25,8 @@ int place_of_stress(const std::vector<std::string>& words, const std::string& st
 Status write_stress_set(const LabelledCorpus& corpus, const BuildOptions& options, const RowSink& sink) {
   std::array<std::vector<size_t>, 3> by_place;
   for (size_t index : corpus.train()) {
-    const std::vector<std::string> stressed = transcript_words(corpus.truth(index).stress);
-    const std::vector<std::string> words = transcript_words(corpus.info(index).transcript);
+    const std::vector<std::string> stressed = split_words(corpus.truth(index).stress);
+    const std::vector<std::string> words = split_words(corpus.info(index).transcript);
     if (stressed.empty() || stressed.size() >= words.size()) continue;  // everything stressed is nothing stressed
     const int place = place_of_stress(words, stressed.front());
     if (place >= 0) by_place[static_cast<size_t>(place)].push_back(index);
@@ -39,7 +40,7 @@ Status write_stress_set(const LabelledCorpus& corpus, const BuildOptions& option
   for (int n = 0; n < options.stress_rows; ++n) {
     const std::vector<size_t>& utterances = *places[static_cast<size_t>(n) % places.size()];
     const size_t index = utterances[stream.next_below(static_cast<uint32_t>(utterances.size()))];
-    const std::vector<std::string> stressed = transcript_words(corpus.truth(index).stress);
+    const std::vector<std::string> stressed = split_words(corpus.truth(index).stress);
     const QuestionAnswer qa = ask_about_stress(corpus.info(index).transcript, stressed, stream);
     std::vector<Message> messages = brief_prompt(qa.question);
     messages.push_back({"assistant", qa.answer});

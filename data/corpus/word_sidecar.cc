@@ -1,21 +1,13 @@
 #include "data/corpus/word_sidecar.h"
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 
 #include "data/base/json.h"
 #include "data/base/number.h"
+#include "data/store/fs.h"
 
 namespace prosodia {
 namespace {
-
-Result<std::string> read_file(const std::filesystem::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(stream)), {});
-  if (!stream && !stream.eof()) return fail(ErrorCode::kInvalidInput, "{}: cannot be read", path.string());
-  return text;
-}
 
 std::vector<std::string_view> split_fields(std::string_view line) {
   std::vector<std::string_view> fields;
@@ -110,7 +102,7 @@ Result<WordTimes> WordTimes::open(const std::filesystem::path& path) {
     return fail(ErrorCode::kInvalidInput,
                 "{}: expected a folder with ID.TextGrid, ID.json or ID.ctm files, or one .ctm file", path.string());
   }
-  PROSODIA_ASSIGN(const std::string text, read_file(path));
+  PROSODIA_ASSIGN(const std::string text, posix_file_system().read_text(path));
   PROSODIA_ASSIGN(times.ctm_, parse_ctm(text, path.string()));
   return times;
 }
@@ -125,7 +117,7 @@ Result<std::optional<std::vector<Word>>> WordTimes::find(const std::string& id) 
   for (const char* extension : {".TextGrid", ".json", ".ctm"}) {
     const std::filesystem::path path = folder_ / (id + extension);
     if (!std::filesystem::is_regular_file(path, error)) continue;
-    PROSODIA_ASSIGN(const std::string text, read_file(path));
+    PROSODIA_ASSIGN(const std::string text, posix_file_system().read_text(path));
     if (path.extension() == ".TextGrid") {
       PROSODIA_ASSIGN(std::vector<Word> words, parse_textgrid(text, path.string()));
       return std::optional(std::move(words));

@@ -66,12 +66,14 @@ TEST(GoldenEvaluation, PairedPIsThatOfAPermutationTest) {
   int clear = 0, unclear = 0;
   for (const Json& test : all.at("cases")) {
     const std::string truth = test.at("truth");
-    const PairedReport paired = compare_runs(records(all, truth, test.at("a")), records(all, truth, test.at("b")),
-                                             {.bootstrap_samples = 4000, .seed = 1})
-                                    .value();
+    const std::vector<RunRecords> runs = {{"a", {{"set", records(all, truth, test.at("a"))}}},
+                                          {"b", {{"set", records(all, truth, test.at("b"))}}}};
+    const ComparedMetric accuracy =
+        compare_many(runs, {.bootstrap_samples = 4000, .seed = 1}).value().sets[0].metrics[0];
+    ASSERT_EQ(accuracy.name, "accuracy");
     const double want = test.at("paired").at("p_value").get<double>();
-    EXPECT_NEAR(paired.accuracy.value, test.at("paired").at("difference").get<double>(), 1e-12);
-    EXPECT_NEAR(paired.accuracy.p_value, want, 0.05);
+    EXPECT_NEAR(accuracy.differences[0].value, test.at("paired").at("difference").get<double>(), 1e-12);
+    EXPECT_NEAR(accuracy.differences[0].p_value, want, 0.05);
     clear += want < 0.01;
     unclear += want > 0.1;
   }

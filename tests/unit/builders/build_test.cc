@@ -181,15 +181,6 @@ TEST_F(Build, PaperPromptListsTheEmotions) {
           "whisper, surprise, fear."));
 }
 
-TEST_F(Build, TextsCoverEverySet) {
-  build();
-  const auto texts = build_texts(options_.output_dir);
-  ASSERT_TRUE(texts) << texts.error().message;
-  const size_t held_out = static_cast<size_t>(report_.rows("prosody.eval.jsonl"));
-  EXPECT_EQ(texts->size(), 3u * 400 + 2u * held_out + 3u * 300 + 2u * 54);
-  for (const std::string& text : *texts) EXPECT_EQ(text.find("<audio>"), std::string::npos);
-}
-
 TEST_F(Build, EveryRowSaysWhereItComesFrom) {
   use_stress();
   options_.stress_rows = options_.comparative_rows = options_.comparative_eval_rows = 12;

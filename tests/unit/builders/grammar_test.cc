@@ -8,6 +8,7 @@
 #include "data/builders/transcript_words.h"
 #include "data/builders/varied_grammar.h"
 #include "data/corpus/emotions.h"
+#include "data/prosody/word_times.h"
 #include "reward/faithfulness.h"
 #include "reward/plausibility.h"
 #include "reward/rules.h"
@@ -50,7 +51,7 @@ ProsodyLevels read_back(const std::string& text) {
 
 ProsodyLevels as_read(ProsodyLevels cues) {
   std::set<std::string> stressed;
-  for (const std::string& word : transcript_words(cues.stress)) stressed.insert(word_key(word));
+  for (const std::string& word : split_words(cues.stress)) stressed.insert(word_key(word));
   cues.stress.clear();
   for (const std::string& word : stressed) cues.stress += (cues.stress.empty() ? "" : " ") + word;
   return cues;
@@ -107,7 +108,7 @@ TEST(Grammars, VariedTextsDifferAndKeepTheFormat) {
     EXPECT_TRUE(format_reward(think_and_answer_text(text, "sad"))) << text;
     EXPECT_NE(text.find("sadness"), std::string::npos) << text;
     texts.insert(text);
-    for (const std::string& word : transcript_words(text)) words.insert(word_key(word));
+    for (const std::string& word : split_words(text)) words.insert(word_key(word));
   }
   EXPECT_GE(texts.size(), 490u);
   EXPECT_GE(words.size(), 85u);
@@ -120,8 +121,7 @@ TEST(Grammars, TheSmallVocabularyStaysSmall) {
   for (int i = 0; i < 5000; ++i) {
     const ProsodyLevels cues = random_cues(random, false);
     const std::string_view emotion = emotion_profiles()[random.next_below(kEmotionCount)].name;
-    for (const std::string& word : transcript_words(small_reasoning(cues, emotion, random)))
-      words.insert(word_key(word));
+    for (const std::string& word : split_words(small_reasoning(cues, emotion, random))) words.insert(word_key(word));
   }
   EXPECT_LE(words.size(), 55u);
 }

@@ -9,6 +9,7 @@
 #include "data/builders/transcript_words.h"
 #include "data/corpus/audio_store.h"
 #include "data/prosody/measure.h"
+#include "data/prosody/word_times.h"
 #include "tests/unit/builders/support.h"
 
 namespace prosodia {
@@ -19,10 +20,10 @@ using namespace testing;
 using Questions = BuildTest;
 
 TEST(TranscriptWords, ComeWithoutPunctuation) {
-  EXPECT_EQ(transcript_words("“Kids”, don't – talk… by the DOOR!"),
+  EXPECT_EQ(split_words("“Kids”, don't – talk… by the DOOR!"),
             (std::vector<std::string>{"Kids", "don't", "talk", "by", "the", "DOOR"}));
   EXPECT_EQ(distinct_words("The dog, the DOG."), (std::vector<std::string>{"The", "dog"}));
-  EXPECT_TRUE(transcript_words(" ?! -- \xE2\x80").empty() || transcript_words(" ?! -- \xE2\x80").size() == 1);
+  EXPECT_TRUE(split_words(" ?! -- \xE2\x80").empty() || split_words(" ?! -- \xE2\x80").size() == 1);
   EXPECT_EQ(word_key("DOOR"), "door");
 }
 
@@ -40,7 +41,7 @@ TEST_F(Questions, HeldOutOnesHaveOptionsAndOneSolution) {
     ++solutions[attribute][sample.solution];
     EXPECT_TRUE(asked.insert(attribute + sample.row["id"].get<std::string>()).second) << "asked twice";
     if (attribute == "stress") {
-      EXPECT_EQ(choices, transcript_words(sample.row["transcript"].get<std::string>()));
+      EXPECT_EQ(choices, split_words(sample.row["transcript"].get<std::string>()));
       EXPECT_EQ(word_key(sample.solution), sample.row["prosody"]["stress"]);
     } else {
       const auto names = level_names(*attribute_from_name(attribute));

@@ -119,6 +119,8 @@ TEST(CompareMany, DifferencesAreToTheFirstRun) {
   EXPECT_EQ(accuracy.differences[0].p_value, 1);
   EXPECT_NEAR(accuracy.differences[1].value, 0.3, 1e-12);
   EXPECT_GT(accuracy.differences[1].low, 0.2);
+  EXPECT_LT(accuracy.differences[1].high - accuracy.differences[1].low,  // paired: narrower than the runs' own
+            accuracy.runs[0].high - accuracy.runs[0].low);
   EXPECT_LT(accuracy.differences[1].p_value, 0.01);
   EXPECT_DOUBLE_EQ(accuracy.holm_p[1], 2 * accuracy.differences[1].p_value);
   const ComparedMetric& average = metric(comparison.sets[2], "accuracy");
@@ -161,6 +163,9 @@ TEST(CompareMany, RefusesOtherRecordsByName) {
   changed = runs;
   changed[1].sets[1].records.push_back(emotion(77, "sad", "sad"));
   EXPECT_THAT(error(changed), HasSubstr("'77' of the second run"));
+  changed = runs;
+  changed[1].sets[0].records[1].id = changed[1].sets[0].records[0].id;
+  EXPECT_THAT(error(changed), HasSubstr("twice"));
   EXPECT_THAT(error({runs[0]}), HasSubstr("at least two"));
 }
 

@@ -159,37 +159,6 @@ TEST(Bootstrap, PercentilesAreNumpys) {
   EXPECT_TRUE(std::isnan(percentile_interval({}, 0.95).low));
 }
 
-TEST(CompareRuns, FindsADifferenceAndItsAbsence) {
-  const auto a = simulated(1, 600, 0.6);
-  auto better = a;
-  for (size_t i = 0; i < better.size(); i += 8) better[i].prediction = better[i].label;
-  std::reverse(better.begin(), better.end());  // matched by id, not by place
-  const auto report = compare_runs(a, better, {}).value();
-  EXPECT_GT(report.accuracy.value, 0.02);
-  EXPECT_GT(report.accuracy.low, 0);
-  EXPECT_LT(report.accuracy.p_value, 0.01);
-  // Paired: far narrower than the two runs' own intervals.
-  const auto own = evaluate(a, {}).value().accuracy;
-  EXPECT_LT(report.accuracy.high - report.accuracy.low, own.high - own.low);
-  const auto same = compare_runs(a, a, {}).value();
-  EXPECT_EQ(same.accuracy.value, 0);
-  EXPECT_EQ(same.accuracy.p_value, 1);
-}
-
-TEST(CompareRuns, RefusesUnequalSets) {
-  const auto a = simulated(1, 10, 0.6);
-  auto b = a;
-  b.pop_back();
-  EXPECT_NE(compare_runs(a, b, {}).error().message.find("'9'"), std::string::npos);
-  EXPECT_NE(compare_runs(b, a, {}).error().message.find("'9'"), std::string::npos);
-  b = a;
-  b[4].label = "b";
-  EXPECT_FALSE(compare_runs(a, b, {}));
-  b = a;
-  b[1].id = b[0].id;
-  EXPECT_NE(compare_runs(a, b, {}).error().message.find("twice"), std::string::npos);
-}
-
 TEST(MakeEvalRecord, ReadsAResponse) {
   ProsodyLevels measured;
   measured.pitch = "high";
