@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "data/base/json_difference.h"
+
 namespace prosodia {
 namespace {
 
@@ -41,6 +43,19 @@ TEST(Brief, IsOneShortLine) {
   EXPECT_EQ(brief({{"a", "\n"}}), R"({"a":"\n"})");
   EXPECT_LT(brief(std::string(10'000, 'x')).size(), 300u);
   EXPECT_NO_THROW((void)brief("\xFF"));
+}
+
+TEST(FirstDifferingKey, NamesTheFirstKeyThatChangedOrIsNew) {
+  const nlohmann::json before = {{"a", 1}, {"b", "x"}, {"gone", true}};
+  EXPECT_FALSE(first_differing_key(before, {{"a", 1}, {"b", "x"}}));  // what is no longer asked for does not count
+  const auto changed = first_differing_key(before, {{"a", 1}, {"b", "y"}, {"c", 2}});
+  ASSERT_TRUE(changed);
+  EXPECT_EQ(changed->key + " " + changed->before + " " + changed->now, R"(b "x" "y")");
+  const auto added = first_differing_key(before, {{"a", 1}, {"c", 2}});
+  ASSERT_TRUE(added);
+  EXPECT_EQ(added->key + " " + added->before + " " + added->now, "c null 2");
+  ASSERT_TRUE(first_differing_key(nullptr, {{"a", 1}}));
+  EXPECT_EQ(first_differing_key(nullptr, {{"a", 1}})->key, "record");
 }
 
 }  // namespace

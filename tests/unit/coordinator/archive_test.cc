@@ -6,36 +6,18 @@
 #include <fstream>
 
 #include "data/store/hdf5_file.h"
-#include "tests/unit/protocol/samples.h"
+#include "tests/unit/coordinator/archived_steps.h"
 
 namespace prosodia {
 namespace {
 
 namespace fs = std::filesystem;
+using testing_support::batches;
 
 fs::path fresh_dir(const std::string& name) {
   const fs::path dir = fs::path(::testing::TempDir()) / name;
   fs::remove_all(dir);
   return dir;
-}
-
-std::vector<ArchivedStep> batches(uint64_t first, size_t count) {
-  std::vector<ArchivedStep> out;
-  for (size_t i = 0; i < count; ++i) {
-    protocol::StepBatch batch = protocol::testing::step_batch();
-    batch.replay = false;
-    batch.step = StepId(first + i);
-    for (size_t g = 0; g < batch.groups.size(); ++g) {
-      batch.groups[g].group_id = batch.groups[g].rollout.group_id = batch.groups[g].reward.group_id =
-          GroupId((first + i) * 2 + g);
-      batch.groups[g].rollout.seconds = batch.groups[g].reward.seconds = 0;  // not archived
-      for (auto& score : batch.groups[g].reward.responses) score.detail.clear();
-    }
-    batch.batch_digest = protocol::digest_of(batch.groups);
-    const Digest weights = DigestBuilder().add(batch.step.value).finish();
-    out.push_back({std::move(batch), 0.1 * static_cast<double>(first + i), weights});
-  }
-  return out;
 }
 
 TEST(Archive, SegmentsComeBackBitForBit) {
