@@ -119,6 +119,22 @@ TEST_F(RunCoreTest, WrongRoleGroupVersionAndShapeAreRefused) {
   EXPECT_EQ(records<GroupSampled>(), 0u);
 }
 
+TEST_F(RunCoreTest, LogProbabilityThatIsNotFiniteIsMalformedAndTriedAgain) {
+  learner_ready();
+  hello(Role::kRollout, "r");
+  const auto [lease, task] = sent<TaskRollout>().at(0);
+  RolloutResult result = result_for(task);
+  result.completions[1].logprobs[0] = -INFINITY;
+  deliver("r", result, lease);
+  EXPECT_EQ(rejected(RefusalReason::kMalformed), 1u);
+  EXPECT_EQ(records<GroupSampled>(), 0u);
+  now_ += 60;
+  deliver("r", Heartbeat{});
+  take(core_->on_tick(now_));
+  ASSERT_EQ(sent<TaskRollout>().size(), 1u);
+  EXPECT_EQ(sent<TaskRollout>()[0].second.group_id, task.group_id);
+}
+
 class FailedGroupTest : public RunCoreTest {
  protected:
   void fail_group_0(const std::vector<ErrorCode>& codes);
@@ -207,6 +223,32 @@ TEST_F(RewardTest, UnparsableGradeBesideATimeoutWaitsForTheTimeoutOnly) {
   for (const ResponseScore& score : scored.result.responses) {  // the reasons of the last try, not of the first
     EXPECT_EQ(score.reasoning_status, ReasoningStatus::kUnparsable);
   }
+}
+
+TEST_F(RewardTest, RewardThatIsNotFiniteOrOfAnotherGateIsMalformed) {
+  auto [lease, task] = first_reward();
+  RewardResult result = scores_for(task);
+  result.responses[1].total = NAN;
+  deliver("w", result, lease);
+  EXPECT_EQ(rejected(RefusalReason::kMalformed), 1u);
+  std::tie(lease, task) = next_try();
+  result = scores_for(task);
+  result.gate = 0.5;  // the step's is 0
+  deliver("w", result, lease);
+  EXPECT_EQ(rejected(RefusalReason::kMalformed), 2u);
+  EXPECT_EQ(records<GroupScored>(), 0u);
+  std::tie(lease, task) = next_try();
+  deliver("w", scores_for(task), lease);
+  EXPECT_EQ(only_scored().tries, 3u);
+}
+
+TEST_F(RewardTest, PresentResponseThatNobodyScoredIsMalformed) {
+  auto [lease, task] = first_reward();
+  RewardResult result = scores_for(task);
+  result.responses[0].scored = false;
+  deliver("w", result, lease);
+  EXPECT_EQ(rejected(RefusalReason::kMalformed), 1u);
+  EXPECT_EQ(records<GroupScored>(), 0u);
 }
 
 TEST_F(RewardTest, GroupThatNobodyCanScoreIsRecordedAsErrorNotAsZero) {
