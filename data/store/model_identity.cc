@@ -10,10 +10,19 @@ namespace prosodia {
 namespace {
 
 // Everything besides weights that changes what the model reads or writes.
-constexpr const char* kFiles[] = {"adapter_config.json",   "added_tokens.json",        "chat_template.json",
-                                  "config.json",           "generation_config.json",   "merges.txt",
-                                  "processor_config.json", "preprocessor_config.json", "prosodia_reward_model.json", "special_tokens_map.json",
-                                  "tokenizer.json",        "tokenizer_config.json",    "vocab.json"};
+constexpr const char* kFiles[] = {"adapter_config.json",
+                                  "added_tokens.json",
+                                  "chat_template.json",
+                                  "config.json",
+                                  "generation_config.json",
+                                  "merges.txt",
+                                  "processor_config.json",
+                                  "preprocessor_config.json",
+                                  "prosodia_reward_model.json",
+                                  "special_tokens_map.json",
+                                  "tokenizer.json",
+                                  "tokenizer_config.json",
+                                  "vocab.json"};
 constexpr size_t kBlockBytes = 4096, kBlocks = 4;
 
 void add_values(DigestBuilder& builder, std::span<const std::byte> data, bool whole) {
@@ -41,6 +50,11 @@ Result<Files> weight_files(const std::filesystem::path& model_dir) {
 }
 
 }  // namespace
+
+Result<Digest> file_digest(const std::filesystem::path& file) {
+  PROSODIA_ASSIGN(const auto bytes, posix_file_system().read_file(file));
+  return DigestBuilder().add(std::span<const std::byte>(bytes)).finish();
+}
 
 Result<Digest> model_identity(const std::filesystem::path& model_dir, uint64_t hashed_whole_bytes) {
   PROSODIA_ASSIGN(const Files weights, weight_files(model_dir));

@@ -112,7 +112,7 @@ class SftRun {
     return fail(ErrorCode::kUsage,
                 "sft: {} holds a run with {} = {}, this one has {}. Next: use the same options to go on, or another "
                 "output_dir to start afresh",
-                options_.output_dir.string(), difference->option, difference->before, difference->now);
+                options_.output_dir.string(), difference->key, difference->before, difference->now);
   }
 
   // What a checkpoint holds of the model.

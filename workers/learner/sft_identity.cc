@@ -1,10 +1,9 @@
 #include "workers/learner/sft_identity.h"
 
-#include "data/base/digest.h"
 #include "data/base/json.h"
-#include "data/store/fs.h"
 #include "data/store/model_identity.h"
 #include "workers/learner/sft_progress.h"
+#include "workers/model/model_digests.h"
 
 namespace prosodia {
 namespace {
@@ -14,16 +13,11 @@ using nlohmann::json;
 
 std::string absolute_text(const fs::path& path) { return fs::weakly_canonical(fs::absolute(path)).string(); }
 
-Result<std::string> content_digest(const fs::path& path) {
-  PROSODIA_ASSIGN(const auto bytes, posix_file_system().read_file(path));
-  return DigestBuilder().add(std::span<const std::byte>(bytes)).finish().hex();
-}
-
 Result<json> files_identity(const std::vector<fs::path>& paths) {
   json files = json::array();
   for (const fs::path& path : paths) {
-    PROSODIA_ASSIGN(const std::string digest, content_digest(path));
-    files.push_back({{"path", absolute_text(path)}, {"digest", digest}});
+    PROSODIA_ASSIGN(const Digest digest, file_digest(path));
+    files.push_back({{"path", absolute_text(path)}, {"digest", digest.hex()}});
   }
   return files;
 }
@@ -31,10 +25,10 @@ Result<json> files_identity(const std::vector<fs::path>& paths) {
 Result<json> datasets_identity(const std::vector<SftDataset>& datasets) {
   json list = json::array();
   for (const SftDataset& dataset : datasets) {
-    PROSODIA_ASSIGN(const std::string digest, content_digest(dataset.path));
+    PROSODIA_ASSIGN(const Digest digest, file_digest(dataset.path));
     list.push_back({{"path", absolute_text(dataset.path)},
                     {"weight", dataset.weight ? json(*dataset.weight) : json()},
-                    {"digest", digest}});
+                    {"digest", digest.hex()}});
   }
   return list;
 }
@@ -81,36 +75,10 @@ Result<json> stage_identity(const SftStage& stage, const SftStageFacts& facts) {
               {"early_stopping_threshold", stage.early_stopping_threshold}};
 }
 
-// The base of an adapter counts too: the adapter's folder only names it.
-Result<json> model_digests(const SftOptions& options) {
-  json digests = json::array();
-  const auto add = [&](const fs::path& dir) -> Status {
-    PROSODIA_ASSIGN(const Digest digest, model_identity(dir));
-    digests.push_back(digest.hex());
-    return {};
-  };
-  PROSODIA_TRY(add(options.model_dir));
-  if (is_adapter_dir(options.model_dir)) {
-    PROSODIA_ASSIGN(const fs::path base, base_model_dir(options.model_dir));
-    PROSODIA_TRY(add(base));
-  }
-  if (!options.model.adapter_dir.empty()) PROSODIA_TRY(add(options.model.adapter_dir));
-  return digests;
-}
-
 std::string stage_title(const json& stages, size_t index) {
   if (stages.size() == 1) return {};
   const std::string name = stages[index].value("name", std::string());
   return fmt::format("stage {}{}: ", index + 1, name.empty() ? "" : " (" + name + ")");
-}
-
-std::optional<SftDifference> first_key(const json& before, const json& now, const std::string& where) {
-  if (!before.is_object()) return SftDifference{where + "record", brief(before), brief(now)};
-  for (const auto& [key, value] : now.items()) {
-    const json earlier = before.value(key, json());
-    if (earlier != value) return SftDifference{where + key, brief(earlier), brief(value)};
-  }
-  return std::nullopt;
 }
 
 }  // namespace
@@ -122,7 +90,9 @@ Result<json> sft_identity(const SftOptions& options, std::span<const SftStage> s
     PROSODIA_ASSIGN(json one, stage_identity(stages[i], facts[i]));
     list.push_back(std::move(one));
   }
-  PROSODIA_ASSIGN(const json models, model_digests(options));
+  PROSODIA_ASSIGN(const std::vector<Digest> digests, model_digests({options.model_dir, options.model.adapter_dir}));
+  json models = json::array();
+  for (const Digest& digest : digests) models.push_back(digest.hex());
   json identity = {{"seed", options.seed},
                    {"max_length", options.max_length},
                    {"dtype", options.model.dtype},
@@ -138,15 +108,19 @@ Result<json> sft_identity(const SftOptions& options, std::span<const SftStage> s
   return identity;
 }
 
-std::optional<SftDifference> first_difference(const json& before, const json& now) {
+std::optional<JsonDifference> first_difference(const json& before, const json& now) {
   if (!before.is_object() || !before.contains("stages") || !before["stages"].is_array())
-    return SftDifference{"format of the run's record", "of another version of prosodia", "this version's"};
+    return JsonDifference{"format of the run's record", "of another version of prosodia", "this version's"};
   const json &old_stages = before["stages"], &new_stages = now.at("stages");
   if (old_stages.size() != new_stages.size())
-    return SftDifference{"number of stages", fmt::format("{}", old_stages.size()),
-                         fmt::format("{}", new_stages.size())};
-  for (size_t i = 0; i < new_stages.size(); ++i)
-    if (auto difference = first_key(old_stages[i], new_stages[i], stage_title(new_stages, i))) return difference;
+    return JsonDifference{"number of stages", fmt::format("{}", old_stages.size()),
+                          fmt::format("{}", new_stages.size())};
+  for (size_t i = 0; i < new_stages.size(); ++i) {
+    auto difference = first_differing_key(old_stages[i], new_stages[i]);
+    if (!difference) continue;
+    difference->key = stage_title(new_stages, i) + difference->key;
+    return difference;
+  }
   json old_rest = before, new_rest = now;
   old_rest.erase("stages");
   new_rest.erase("stages");
@@ -155,8 +129,8 @@ std::optional<SftDifference> first_difference(const json& before, const json& no
   // Before the options that come with it.
   const json old_peft = {{"use_peft", old_rest.value("use_peft", json())}},
              new_peft = {{"use_peft", new_rest["use_peft"]}};
-  if (auto difference = first_key(old_peft, new_peft, "")) return difference;
-  return first_key(old_rest, new_rest, "");
+  if (auto difference = first_differing_key(old_peft, new_peft)) return difference;
+  return first_differing_key(old_rest, new_rest);
 }
 
 }  // namespace prosodia

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "data/base/json_difference.h"
 #include "data/base/status.h"
 #include "workers/learner/sft.h"
 #include "workers/model/model.h"
@@ -23,10 +24,7 @@ struct SftStageFacts {
 Result<nlohmann::json> sft_identity(const SftOptions& options, std::span<const SftStage> stages,
                                     std::span<const SftStageFacts> facts, const Model& model);
 
-struct SftDifference {
-  std::string option;  // "learning_rate", "stage 2 (coldstart): learning_rate"
-  std::string before, now;
-};
-std::optional<SftDifference> first_difference(const nlohmann::json& before, const nlohmann::json& now);
+// Keys are options: "learning_rate", "stage 2 (coldstart): learning_rate".
+std::optional<JsonDifference> first_difference(const nlohmann::json& before, const nlohmann::json& now);
 
 }  // namespace prosodia

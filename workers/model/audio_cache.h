@@ -17,7 +17,8 @@ namespace prosodia {
 
 class AudioCache {
  public:
-  explicit AudioCache(size_t max_bytes = size_t{256} << 20) : max_bytes_(max_bytes) {}
+  static constexpr size_t kDefaultBytes = size_t{256} << 20;
+  explicit AudioCache(size_t max_bytes = kDefaultBytes) : max_bytes_(max_bytes) {}
   // [N, C] of all clips, without a graph. Every model that asks must have the same frozen tower.
   at::Tensor embeddings(const Model& model, std::span<const LogMel* const> clips);
   size_t hits() const { return hits_; }

@@ -4,8 +4,10 @@
 #include <cmath>
 #include <map>
 
+#include "workers/model/audio_cache.h"
 #include "workers/model/model_parts.h"
 #include "workers/model/ops/kernels.h"
+#include "workers/model/processor.h"
 
 namespace prosodia {
 namespace {
@@ -240,7 +242,6 @@ ProcessMemory plan_rollout(const ModelConfig& config, const MemoryRequest& reque
 ProcessMemory plan_reward(const ModelConfig& config, const MemoryRequest& request) {
   // The instruction, the question's frame and the answer's form: some 300 tokens in the paper's words.
   constexpr int64_t kWordsTokens = 300;
-  constexpr uint64_t kKeptClips = uint64_t{256} << 20;
   MemoryRequest group = request;
   group.max_rows = request.num_generations;
   group.prompt_tokens = request.prompt_tokens + kWordsTokens;
@@ -251,7 +252,8 @@ ProcessMemory plan_reward(const ModelConfig& config, const MemoryRequest& reques
   plan.items.push_back({fmt::format("prefill of a group, {} tokens", tokens), Lifetime::kTransient,
                         static_cast<uint64_t>(tokens * (4 * w.hidden + 2 * w.query + 2 * w.key + 3 * w.inner) *
                                               element_bytes(request))});
-  plan.items.push_back({"encoded and log-mel clips kept, at most", Lifetime::kResident, 2 * kKeptClips});
+  plan.items.push_back({"encoded and log-mel clips kept, at most", Lifetime::kResident,
+                        AudioCache::kDefaultBytes + ProcessorOptions{}.mel_cache_bytes});
   return plan;
 }
 

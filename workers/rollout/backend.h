@@ -33,7 +33,9 @@ struct PrefillItem {
   float* logits_V = nullptr;  // out: at the prompt's last token
 };
 
-// One prompt and several continuations that are known already: everything in one packed forward.
+// One prompt and several continuations that are known already: everything in one packed forward. The prompt becomes
+// prefix 0 (kSharedPrefix) of the rows that follow.
+inline constexpr int kSharedPrefix = 0;
 struct SharedPrefill {
   struct Suffix {
     int slot = 0;
@@ -43,7 +45,6 @@ struct SharedPrefill {
   std::span<const int32_t> prefix_ids;  // not empty; holds all audio placeholders
   std::vector<const LogMel*> clips;     // of the prefix
   at::Tensor audio_embeddings;          // [N, C], optional: as PackedBatch::audio_embeddings
-  int prefix = 0;                       // as PrefillItem::prefix
   std::vector<Suffix> suffixes;
 };
 

@@ -80,7 +80,7 @@ void Continuations::append(std::span<const int32_t> tokens_KM) {
   for (size_t k = 0; k < self.own.size(); ++k) {
     for (int64_t m = 0; m < each; ++m) {
       rows.push_back({.slot = static_cast<int>(k),
-                      .prefix = 0,
+                      .prefix = kSharedPrefix,
                       .prompt_length = self.shared,
                       .index = self.own[k]++,
                       .token = tokens_KM[k * static_cast<size_t>(each) + static_cast<size_t>(m)]});

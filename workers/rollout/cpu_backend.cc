@@ -67,8 +67,8 @@ class CpuBackend : public DecodeBackend {
   void start_row(int slot, int /*prefix*/) override { reserve(slots_[slot], own_capacity_); }
 
   void prefill_shared(const SharedPrefill& item) override {
-    if (prefixes_.size() <= static_cast<size_t>(item.prefix)) prefixes_.resize(item.prefix + 1);
-    std::vector<Slab*> slabs = {&prefixes_[item.prefix]};
+    if (prefixes_.empty()) prefixes_.resize(kSharedPrefix + 1);
+    std::vector<Slab*> slabs = {&prefixes_[kSharedPrefix]};
     reserve(*slabs[0], static_cast<int64_t>(item.prefix_ids.size()));
     for (const SharedPrefill::Suffix& suffix : item.suffixes) {
       slabs.push_back(&slots_[suffix.slot]);

@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "data/base/json.h"
+#include "data/base/json_difference.h"
 
 namespace prosodia::cli {
 namespace {
@@ -96,15 +97,12 @@ Result<ParsedFile> parse_file(const fs::path& path) {
 }
 
 Status check_identity(const json& before, const json& now, const fs::path& path) {
-  for (const auto& [key, value] : now.items()) {
-    const json earlier = before.is_object() ? before.value(key, json()) : json();
-    if (earlier == value) continue;
-    return fail(ErrorCode::kUsage,
-                "{} holds responses of another evaluation: {} {} (this one has {}). Next: give the same options to go "
-                "on with it, or another --output_dir",
-                path.string(), key, brief(earlier), brief(value));
-  }
-  return {};
+  const auto difference = first_differing_key(before, now);
+  if (!difference) return {};
+  return fail(ErrorCode::kUsage,
+              "{} holds responses of another evaluation: {} {} (this one has {}). Next: give the same options to go on "
+              "with it, or another --output_dir",
+              path.string(), difference->key, difference->before, difference->now);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@
 #include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/cli/commands/scorer_options.h"
 #include "orchestrator/launch/layout.h"
-#include "workers/model/model.h"
+#include "workers/model/model_digests.h"
 
 namespace prosodia::cli {
 namespace {
@@ -17,8 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kPathOptions[] = {"model", "adapter", "ref_model", "reward_model", "output_dir", "keys"};
-
-Digest digest_of_file(std::span<const std::byte> bytes) { return DigestBuilder().add(bytes).finish(); }
 
 fs::path config_path(const Options& options) { return fs::path(options.text("output_dir")) / "config.ini"; }
 
@@ -88,7 +86,7 @@ Status prepare_run_folder(const Options& options) {
 
 Result<HashedDataset> read_hashed_dataset(const fs::path& file) {
   PROSODIA_ASSIGN(const auto bytes, posix_file_system().read_file(file));
-  HashedDataset dataset{digest_of_file(bytes), {}};
+  HashedDataset dataset{DigestBuilder().add(bytes).finish(), {}};
   const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   PROSODIA_ASSIGN(dataset.samples, parse_dataset(text, file));
   return dataset;
@@ -99,19 +97,7 @@ Result<Digest> digest_of_models(const Options& options) {
 }
 
 Result<Digest> digest_of_models(const std::vector<std::string>& dirs) {
-  std::vector<Digest> found;  // each once: a reference is often the model itself, perhaps under another name
-  const auto add = [&found](const fs::path& dir) -> Status {
-    PROSODIA_ASSIGN(const Digest identity, model_identity(dir));
-    if (std::find(found.begin(), found.end(), identity) == found.end()) found.push_back(identity);
-    return {};
-  };
-  for (const std::string& dir : dirs) {
-    if (dir.empty()) continue;
-    PROSODIA_TRY(add(dir));
-    if (!is_adapter_dir(dir)) continue;
-    PROSODIA_ASSIGN(const fs::path base, base_model_dir(dir));
-    PROSODIA_TRY(add(base));
-  }
+  PROSODIA_ASSIGN(const std::vector<Digest> found, model_digests(std::vector<fs::path>(dirs.begin(), dirs.end())));
   DigestBuilder all;
   for (const Digest& identity : found) all.add(identity);
   return all.finish();
@@ -124,8 +110,7 @@ Result<Digest> digest_of_reward_model(const Options& options) {
 Status record_input_digests(Options& options, const std::optional<Digest>& dataset) {
   std::optional<Digest> rows = dataset;
   if (!rows) {
-    PROSODIA_ASSIGN(const auto bytes, posix_file_system().read_file(options.text("dataset")));
-    rows = digest_of_file(bytes);
+    PROSODIA_ASSIGN(rows, file_digest(options.text("dataset")));
   }
   PROSODIA_ASSIGN(const Digest models, digest_of_models(options));
   options.set("dataset_digest", rows->hex());

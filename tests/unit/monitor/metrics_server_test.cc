@@ -1,15 +1,14 @@
 // The metrics port by raw sockets: answers, limits, clients that never end, and a port that is closed under them.
 #include "orchestrator/monitor/metrics_server.h"
 
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <fstream>
 
 #include "orchestrator/monitor/http_get.h"
 #include "orchestrator/monitor/watch/run_source.h"
+#include "tests/support/loopback.h"
 #include "tests/unit/watch/watch_model_util.h"
 
 namespace prosodia {
@@ -20,34 +19,31 @@ using testing::StartsWith;
 
 class Client {
  public:
-  explicit Client(int port) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    const timeval limit{20, 0};
-    ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  explicit Client(int port) : socket_(testing_support::connect_loopback(static_cast<uint16_t>(port))) {
+    EXPECT_TRUE(socket_.valid()) << "nobody listens on " << port;
+    wait_at_most(std::chrono::seconds(20));
   }
-  ~Client() { ::close(socket_); }
-  Client(const Client&) = delete;
-  bool say(std::string_view text) { return ::send(socket_, text.data(), text.size(), MSG_NOSIGNAL) >= 0; }
+  bool say(std::string_view text) { return ::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL) >= 0; }
   std::string hear() {  // until the server closes
     std::string all;
     char piece[4096];
-    for (ssize_t got; (got = ::recv(socket_, piece, sizeof piece, 0)) > 0;) all.append(piece, static_cast<size_t>(got));
+    for (ssize_t got; (got = ::recv(socket_.get(), piece, sizeof piece, 0)) > 0;)
+      all.append(piece, static_cast<size_t>(got));
     return all;
   }
   bool is_closed_within_a_second() {
-    const timeval limit{1, 0};
-    ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    wait_at_most(std::chrono::seconds(1));
     char byte;
-    const ssize_t got = ::recv(socket_, &byte, 1, 0);
+    const ssize_t got = ::recv(socket_.get(), &byte, 1, 0);
     return got == 0 || (got < 0 && errno == ECONNRESET);
   }
 
  private:
-  int socket_;
+  void wait_at_most(std::chrono::seconds time) {
+    const timeval limit{time.count(), 0};
+    ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  }
+  Descriptor socket_;
 };
 
 class MetricsPort : public testing::Test {
