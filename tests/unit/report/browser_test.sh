@@ -10,7 +10,7 @@ for page in one two; do
   for size in 1280,900 500,844; do  # Chromium's windows are not narrower
     "$browser" --headless=new --no-sandbox --disable-gpu --no-first-run --user-data-dir="$folder/profile" --window-size=$size --virtual-time-budget=3000 \
       --dump-dom "file://$folder/$page.html" >"$folder/dom.html" 2>"$folder/browser.log" || { tail -n 20 "$folder/browser.log"; echo "FAILED: the browser ended with an error"; exit 1; }
-    title=$(grep -oE '<title>[^<]*' "$folder/dom.html" | head -n 1)
+    title=$(grep -m 1 -oE '^<title>[^<]*' "$folder/dom.html" || true)
     [ "$title" = '<title>PASSED' ] || { echo "FAILED: $page.html at $size: ${title:-the page has no title}"; exit 1; }
   done
 done
