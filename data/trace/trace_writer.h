@@ -12,7 +12,7 @@
 // Called by the loops of all roles. Thread rule: one thread. Failure rule: none reaches the caller: a trace that cannot
 // be written costs the picture, never the run; the reason is logged once. A process that is killed loses the phases of
 // its last second; the next one of its name cuts off a torn line and goes on in the same file. Nothing is synced.
-// Cost: below a microsecond a phase and one write a second; at most two files of max_bytes a process.
+// Cost: about three microseconds a phase and one write a second; at most two files of max_bytes a process.
 #pragma once
 
 #include <chrono>
