@@ -48,7 +48,7 @@ Verdict judge_levels(Attribute attribute, Statements said, const std::string& me
   return verdict;
 }
 
-Verdict judge_stress(const Statements& said, const std::string& measured) {
+Levels stressed_words(const std::string& measured) {
   Levels stressed;
   const std::string words = normalize_answer(measured);
   for (size_t begin = 0; begin < words.size();) {
@@ -56,6 +56,11 @@ Verdict judge_stress(const Statements& said, const std::string& measured) {
     stressed.insert(words.substr(begin, end - begin));
     begin = end + 1;
   }
+  return stressed;
+}
+
+Verdict judge_stress(const Statements& said, const std::string& measured) {
+  const Levels stressed = stressed_words(measured);
   Verdict verdict;
   for (const std::string& word : said.asserted) {
     ++verdict.checkable;
@@ -65,6 +70,17 @@ Verdict judge_stress(const Statements& said, const std::string& measured) {
   for (const std::string& word : said.denied) verdict.checkable += stressed.contains(word);
   verdict.recalled = verdict.correct > 0 && verdict.correct == verdict.checkable;
   return verdict;
+}
+
+using SaidByAttribute = std::array<Statements, kAttributes.size()>;
+
+SaidByAttribute statements_of(std::span<const Claim> claims) {
+  SaidByAttribute said;
+  for (const Claim& claim : claims) {
+    Statements& statements = said[static_cast<size_t>(claim.attribute)];
+    (claim.negated ? statements.denied : statements.asserted).insert(claim.level);
+  }
+  return said;
 }
 
 bool demanded(Attribute attribute, const std::string& measured) {
@@ -87,11 +103,7 @@ bool demanded(Attribute attribute, const std::string& measured) {
 }  // namespace
 
 Faithfulness check_claims(std::span<const Claim> claims, const ProsodyLevels& measured) {
-  std::array<Statements, kAttributes.size()> said;
-  for (const Claim& claim : claims) {
-    Statements& statements = said[static_cast<size_t>(claim.attribute)];
-    (claim.negated ? statements.denied : statements.asserted).insert(claim.level);
-  }
+  const SaidByAttribute said = statements_of(claims);
   Faithfulness result;
   for (const Attribute attribute : kAttributes) {
     const Statements& statements = said[static_cast<size_t>(attribute)];
@@ -116,6 +128,26 @@ Faithfulness check_claims(std::span<const Claim> claims, const ProsodyLevels& me
   const double sum = result.precision + result.recall;
   if (sum > 0) result.score = 2 * result.precision * result.recall / sum;
   return result;
+}
+
+std::vector<ClaimTruth> judge_claims(std::span<const Claim> claims, const ProsodyLevels& measured) {
+  const SaidByAttribute said = statements_of(claims);
+  std::vector<ClaimTruth> truths;
+  for (const Claim& claim : claims) {
+    const Statements& statements = said[static_cast<size_t>(claim.attribute)];
+    const std::string& level = measured[claim.attribute];
+    if (level.empty()) {
+      truths.push_back(ClaimTruth::kUnmeasured);
+      continue;
+    }
+    const bool is_stress = claim.attribute == Attribute::kStress;
+    const bool contradicted = is_stress
+                                  ? statements.asserted.contains(claim.level) && statements.denied.contains(claim.level)
+                                  : contradictory(statements, level_names(claim.attribute).size());
+    const bool has_level = is_stress ? stressed_words(level).contains(claim.level) : claim.level == level;
+    truths.push_back(!contradicted && has_level != claim.negated ? ClaimTruth::kTrue : ClaimTruth::kFalse);
+  }
+  return truths;
 }
 
 }  // namespace prosodia

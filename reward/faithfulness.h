@@ -50,4 +50,12 @@ struct Faithfulness {
 };
 Faithfulness check_claims(std::span<const Claim> claims, const ProsodyLevels& measured);
 
+// The same judgement for each claim, in their order, to be marked in the text.
+enum class ClaimTruth : uint8_t {
+  kTrue,        // the signal bears it out (a negation: it does not have that level)
+  kFalse,       // it does not, or the text contradicts itself about the attribute
+  kUnmeasured,  // the attribute has no measured level
+};
+std::vector<ClaimTruth> judge_claims(std::span<const Claim> claims, const ProsodyLevels& measured);
+
 }  // namespace prosodia

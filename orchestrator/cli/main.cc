@@ -72,8 +72,10 @@ int run(int argc, char** argv) {
       return 0;
     }
   }
-  if (command->positional != nullptr && !arguments.empty() && !arguments[0].starts_with("-"))
-    arguments[0] = fmt::format("--{}={}", command->positional, arguments[0]);
+  for (std::string& argument : arguments) {
+    if (command->positional == nullptr || argument.starts_with("-")) break;
+    argument = fmt::format("--{}={}", command->positional, argument);
+  }
   const auto options = parse_options(command->bit, arguments);
   if (!options) {
     fmt::print(stderr, "prosodia {}: {}\n", command->words, options.error().message);

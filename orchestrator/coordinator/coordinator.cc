@@ -11,8 +11,9 @@
 namespace prosodia {
 
 namespace {
-constexpr size_t kFramesPerCommit = 1024;  // group commit: so many frames share one fdatasync at most
-}
+constexpr size_t kFramesPerCommit = 1024;                // group commit: so many frames share one fdatasync at most
+constexpr std::chrono::milliseconds kShortestTraced{1};  // a busy journal is synced hundreds of times a second
+}  // namespace
 
 Status Coordinator::run() {
   PROSODIA_TRY(recover());
@@ -95,7 +96,10 @@ Status Coordinator::commit(std::span<core::Action> actions) {
   if (appended) {
     const auto begin = std::chrono::steady_clock::now();
     PROSODIA_TRY(journal_->sync());
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    const auto end = std::chrono::steady_clock::now();
+    const double seconds = std::chrono::duration<double>(end - begin).count();
+    if (options_.trace != nullptr && end - begin >= kShortestTraced)
+      options_.trace->add("journal_sync", begin, end, {{"step", core_->trained_steps() + 1}});
     sync_seconds_ += seconds;
     ++syncs_;
     if (options_.on_journal_sync) options_.on_journal_sync(seconds);

@@ -26,6 +26,7 @@
 #include "data/base/digest.h"
 #include "data/base/status.h"
 #include "data/store/fs.h"
+#include "data/trace/trace_writer.h"
 #include "orchestrator/core/run_core.h"
 #include "orchestrator/monitor/metrics_sink.h"
 #include "orchestrator/protocol/keys.h"
@@ -62,6 +63,7 @@ struct CoordinatorOptions {
   std::function<void(const core::RunCore&)> on_tick;
   std::function<void(const core::Record&)> on_record;  // durable now, for the first time
   std::function<void(double seconds)> on_journal_sync;
+  TraceWriter* trace = nullptr;  // null = none; outlives the coordinator
 };
 
 // Takes RUN/LOCK (RUN is created when missing, closed to others than user and group) for the caller alone; held until

@@ -47,6 +47,7 @@ class Coordinator {
   // coordinator_steps.cc
   Status on_step_finished(StepId step);
   Status report(StepId step);
+  void trace_step(StepId step) const;
   Status archive_through(uint64_t end);
   Status drop_old_segments();
 

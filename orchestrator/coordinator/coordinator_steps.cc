@@ -16,6 +16,8 @@ Status Coordinator::on_step_finished(StepId step) {
 }
 
 Status Coordinator::report(StepId step) {
+  const TraceSpan span(options_.trace, "report", step.value + 1);
+  trace_step(step);
   StepReportInputs inputs;
   inputs.wall_time = unix_seconds();
   inputs.total_tokens = core_->num_tokens(StepId(step.value + 1));
@@ -23,6 +25,15 @@ Status Coordinator::report(StepId step) {
   sync_seconds_ = 0;
   syncs_ = 0;
   return sink_.on_step(make_step_report(*core_, step, inputs));
+}
+
+// In a lane of its own: a step ends while the journal is being synced.
+void Coordinator::trace_step(StepId step) const {
+  if (options_.trace == nullptr) return;
+  const std::chrono::duration<double> seconds(core_->step_record(step).facts.times.step);
+  const auto end = TraceWriter::Clock::now();
+  options_.trace->add("step", end - std::chrono::duration_cast<TraceWriter::Clock::duration>(seconds), end,
+                      {{"step", step.value + 1}}, 1);
 }
 
 // One segment of everything from the last segment up to `end`, unless that is nothing.
@@ -41,6 +52,7 @@ Status Coordinator::archive_through(uint64_t end) {
     steps.push_back({std::move(batch), facts.loss, facts.weights_digest});
   }
   if (steps.empty()) return {};
+  const TraceSpan span(options_.trace, "archive", end);
   PROSODIA_TRY(write_segment(fs_, archive_dir(), steps));
   archived_ = end;
   core_->archived(StepId(end));

@@ -64,39 +64,6 @@ std::vector<double> group_advantages(const RewardResult& reward) {
   return out;
 }
 
-void add_samples(std::vector<SampledResponse>& samples, const BatchGroup& group) {
-  const RowView row = view_row(group.row_json);
-  const std::vector<double> advantages = group_advantages(group.reward);
-  for (size_t i = 0; i < group.rollout.completions.size(); ++i) {
-    const Completion& completion = group.rollout.completions[i];
-    const ResponseScore& score = group.reward.responses[i];
-    SampledResponse sample;
-    sample.group_id = group.group_id.value;
-    sample.sample_index = static_cast<uint32_t>(i);
-    sample.id = row.id;
-    sample.prompt = row.prompt;
-    sample.audio = row.audio;
-    sample.solution = row.solution;
-    sample.response = completion.text;
-    sample.finish_reason = name(completion.finish_reason);
-    sample.num_tokens = completion.token_ids.size();
-    sample.present = score.present;
-    sample.format = score.format;
-    sample.accuracy = score.accuracy;
-    if (score.reasoning_status != ReasoningStatus::kNotRequested)
-      sample.reasoning_status = name(score.reasoning_status);
-    sample.criteria = score.criteria;
-    sample.reasoning = score.reasoning;
-    sample.faithfulness = score.faithfulness;
-    sample.has_faithfulness = row.has_prosody && score.claims > 0;
-    sample.trust = group.reward.tau;
-    sample.gate = group.reward.gate;
-    sample.total = score.total;
-    sample.advantage = advantages[i];
-    samples.push_back(std::move(sample));
-  }
-}
-
 void add_emotions(std::map<std::string, double>& metrics, const std::vector<SampledResponse>& samples) {
   std::map<std::string, std::pair<double, double>> by_solution;  // sum, count
   for (const SampledResponse& sample : samples) {
@@ -139,6 +106,41 @@ void add_counters(std::map<std::string, double>& metrics, const core::Counters& 
 
 }  // namespace
 
+std::vector<SampledResponse> sampled_responses(const BatchGroup& group) {
+  std::vector<SampledResponse> samples;
+  const RowView row = view_row(group.row_json);
+  const std::vector<double> advantages = group_advantages(group.reward);
+  for (size_t i = 0; i < group.rollout.completions.size(); ++i) {
+    const Completion& completion = group.rollout.completions[i];
+    const ResponseScore& score = group.reward.responses[i];
+    SampledResponse sample;
+    sample.group_id = group.group_id.value;
+    sample.sample_index = static_cast<uint32_t>(i);
+    sample.id = row.id;
+    sample.prompt = row.prompt;
+    sample.audio = row.audio;
+    sample.solution = row.solution;
+    sample.response = completion.text;
+    sample.finish_reason = name(completion.finish_reason);
+    sample.num_tokens = completion.token_ids.size();
+    sample.present = score.present;
+    sample.format = score.format;
+    sample.accuracy = score.accuracy;
+    if (score.reasoning_status != ReasoningStatus::kNotRequested)
+      sample.reasoning_status = name(score.reasoning_status);
+    sample.criteria = score.criteria;
+    sample.reasoning = score.reasoning;
+    sample.faithfulness = score.faithfulness;
+    sample.has_faithfulness = row.has_prosody && score.claims > 0;
+    sample.trust = group.reward.tau;
+    sample.gate = group.reward.gate;
+    sample.total = score.total;
+    sample.advantage = advantages[i];
+    samples.push_back(std::move(sample));
+  }
+  return samples;
+}
+
 StepReport make_step_report(const core::RunCore& core, StepId step, const StepReportInputs& inputs) {
   StepReport report;
   report.step = step.value + 1;
@@ -149,7 +151,7 @@ StepReport make_step_report(const core::RunCore& core, StepId step, const StepRe
   const auto groups = core.step_groups(step);
   for (const BatchGroup& group : groups) {
     const size_t before = report.samples.size();
-    add_samples(report.samples, group);
+    for (SampledResponse& sample : sampled_responses(group)) report.samples.push_back(std::move(sample));
     for (size_t i = before; i < report.samples.size(); ++i) {
       sampled_tokens += static_cast<double>(report.samples[i].num_tokens);
       if (group.reward.responses[i - before].scored) {

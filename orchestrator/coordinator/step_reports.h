@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <map>
+#include <vector>
 
 #include "orchestrator/core/run_core.h"
 #include "orchestrator/monitor/step_report.h"
@@ -26,6 +27,10 @@ struct StepReportInputs {
   uint64_t total_tokens = 0;        // prompt and completion tokens trained on up to and including this step
   double journal_sync_seconds = 0;  // mean; 0 = no sync happened
 };
+// The responses of a sampled and scored group with everything they were judged by. Advantages as the learner takes them
+// unless scale_rewards says otherwise. A dataset row that cannot be read leaves its fields empty.
+std::vector<SampledResponse> sampled_responses(const protocol::BatchGroup& group);
+
 StepReport make_step_report(const core::RunCore& core, StepId step, const StepReportInputs& inputs);
 
 }  // namespace prosodia

@@ -6,65 +6,12 @@
 #include <cmath>
 
 #include "data/base/markup.h"
-#include "data/store/atomic_file.h"
+#include "orchestrator/monitor/curve_panels.h"
 #include "orchestrator/monitor/line_chart.h"
 #include "orchestrator/monitor/progress.h"
 
 namespace prosodia {
 namespace {
-
-struct Panel {
-  const char* title;
-  std::vector<std::pair<const char*, const char*>> series;  // label, metric
-  std::optional<double> y_min, y_max;
-};
-
-const std::vector<Panel>& all_panels() {
-  static const std::vector<Panel> kPanels = {
-      {"Reward", {{"total reward", metric::kReward}}, {}, {}},
-      {"Accuracy", {{"answers that are right", metric::kAccuracy}}, 0, 1},
-      {"Reward components",
-       {{"format", metric::kFormat}, {"reasoning", metric::kReasoning}, {"faithfulness", metric::kFaithfulness}},
-       0,
-       1},
-      {"KL to the reference policy", {{"kl", metric::kKl}}, {}, {}},
-      {"Reasoning criteria (1 to 5)",
-       {{"factual alignment", "rewards/factual_alignment/mean"},
-        {"interpretation", "rewards/interpretative_quality/mean"},
-        {"completeness", "rewards/caption_completeness/mean"},
-        {"fluency", "rewards/fluency_clarity/mean"}},
-       1,
-       5},
-      {"Reasoning by correctness",
-       {{"right answers", "rewards/reasoning/mean_correct"}, {"wrong answers", "rewards/reasoning/mean_wrong"}},
-       0,
-       1},
-      {"Trust and gate", {{"trust", metric::kTrust}, {"gate", metric::kGate}}, 0, 1},
-      {"Reward spread",
-       {{"std of rewards", metric::kRewardStd}, {"groups without signal", metric::kFracRewardZeroStd}},
-       0,
-       {}},
-      {"Completion length (tokens)",
-       {{"mean", metric::kMeanLength}, {"longest", "completions/max_length"}, {"shortest", "completions/min_length"}},
-       0,
-       {}},
-      {"Cut off and clipped",
-       {{"completions cut off", metric::kClippedRatio}, {"tokens clipped", metric::kClipRatio}},
-       0,
-       {}},
-      {"Entropy", {{"entropy", metric::kEntropy}}, 0, {}},
-      {"Loss", {{"loss", metric::kLoss}, {"evaluation", "eval_loss"}}, {}, {}},
-      {"Gradient norm", {{"norm", metric::kGradNorm}}, 0, {}},
-      {"Learning rate", {{"rate", metric::kLearningRate}}, 0, {}},
-      {"Token accuracy", {{"evaluation", "eval_mean_token_accuracy"}}, 0, 1},
-      {"Sampler against learner: log-prob difference",
-       {{"mean", metric::kLogpDifference}, {"largest", metric::kLogpDifferenceMax}},
-       0,
-       {}},
-      {"Sampled tokens per second", {{"tokens/s", metric::kTokensPerSecond}}, 0, {}},
-  };
-  return kPanels;
-}
 
 constexpr size_t kPicturePanels = 4;  // of those that have something to show, the first ones go into curves.svg
 
@@ -78,13 +25,10 @@ std::vector<ChartSeries> series_of(const RunHistory& history, const Panel& panel
       for (CurvePoint& point : points) point.smoothed = point.value;
     series.push_back({label, std::move(points)});
   }
+  if (*panel.open_prefix != '\0')
+    for (const std::string& name : history.names_with_prefix(panel.open_prefix))
+      series.push_back({name.substr(std::string_view(panel.open_prefix).size()), history.curve(name)});
   return series;
-}
-
-// One line for every metric that begins with `prefix`, labelled by the rest of its name.
-void add_series_below(const RunHistory& history, const std::string& prefix, std::vector<ChartSeries>& series) {
-  for (const std::string& name : history.names_with_prefix(prefix))
-    series.push_back({name.substr(prefix.size()), history.curve(name)});
 }
 
 ChartOptions options_of(const RunHistory& history, const Panel& panel) {
@@ -183,7 +127,7 @@ std::string curves_svg(const RunHistory& history, const std::string& title) {
   const ChartOptions size;
   std::string charts;
   size_t drawn = 0;
-  for (const Panel& panel : all_panels()) {
+  for (const Panel& panel : curve_panels()) {
     if (drawn == kPicturePanels) break;
     const auto series = series_of(history, panel);
     if (series.empty()) continue;
@@ -209,34 +153,15 @@ std::string curves_svg(const RunHistory& history, const std::string& title) {
 std::string report_html(const RunHistory& history, std::span<const LoggedResponse> newest, const std::string& title,
                         RunState state) {
   std::string charts;
-  for (const Panel& panel : all_panels())
+  for (const Panel& panel : curve_panels())
     if (const auto series = series_of(history, panel); !series.empty())
       charts += inline_chart(options_of(history, panel), series);
-  const auto add_open_panel = [&](const Panel& panel, const std::string& prefix) {
-    auto series = series_of(history, panel);
-    add_series_below(history, prefix, series);
-    if (!series.empty()) charts += inline_chart(options_of(history, panel), series);
-  };
-  add_open_panel({"Accuracy by label", {}, 0, 1}, "rewards/accuracy/emotion/");
-  add_open_panel({"Seconds per step", {{"step", metric::kStepTime}}, 0, {}}, "timing_s/");
   const char* reload = state == RunState::kRunning ? "<meta http-equiv=\"refresh\" content=\"30\">" : "";
   return fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width,initial-scale=1\">{0}<title>{1}</title><style>{2}{3}</style></head>\n<body><main>"
       "<h1>{1}</h1>{4}<section class=\"charts\">{5}</section>\n{6}</main></body></html>\n",
       reload, escape_markup(title), kPageStyle, chart_style(), summary(history), charts, sample_table(newest));
-}
-
-Status write_report(FileSystem& fs, const std::filesystem::path& run_dir, const std::string& title, size_t samples) {
-  PROSODIA_ASSIGN(const auto reports, read_metrics(fs, run_dir / "metrics.jsonl"));
-  if (reports.empty())
-    return fail(ErrorCode::kInvalidInput,
-                "{}: no metrics.jsonl with a finished step: is this the --output_dir of a run?", run_dir.string());
-  PROSODIA_ASSIGN(const auto newest, read_last_completions(fs, run_dir / "completions.jsonl", samples));
-  RunHistory history;
-  for (const StepReport& report : reports) history.add(report);
-  PROSODIA_TRY(write_file_atomic(fs, run_dir / "curves.svg", curves_svg(history, title)));
-  return write_file_atomic(fs, run_dir / "report.html", report_html(history, newest, title, RunState::kEnded));
 }
 
 }  // namespace prosodia

@@ -49,6 +49,7 @@ struct GrpoTrainer::Impl {
   AudioCache* reference_audio = nullptr;
   int64_t num_tokens = 0;
   std::function<void()> progress = nullptr;
+  TraceWriter* trace = nullptr;
 
   Result<EncodedPrompt> encode_prompt(const protocol::StepBatch& batch, const protocol::BatchGroup& group) const {
     const std::string where = fmt::format("step {}, group {}", batch.step, group.group_id);
@@ -140,9 +141,11 @@ struct GrpoTrainer::Impl {
     for (int iteration = 0; iteration < options.num_iterations; ++iteration) {
       optimizer->zero_grad();
       for (Work& one : work) {
+        const TraceSpan span(trace, "forward_backward", step + 1);
         accumulate(one, counts, iteration, table);
         if (progress) progress();
       }
+      const TraceSpan span(trace, "optimizer", step + 1);  // with the sums over all ranks
       PROSODIA_ASSIGN(const double norm, optimizer->step(learning_rate(step, iteration)));
       if (iteration == 0) first_norm = norm;
     }
@@ -154,8 +157,12 @@ struct GrpoTrainer::Impl {
     const ModelConfig& config = policy.config();
     PROSODIA_TRY(check_token_ids(batch, config.text.vocab_size, config.audio ? config.audio_token_id : -1));
     PROSODIA_ASSIGN(const GrpoSequences sequences, number_sequences(batch, options.advantage));
-    auto work = prepare(batch, sequences);
-    PROSODIA_TRY(collective.agree(work ? Status{} : tl::unexpected(work.error())));
+    Result<std::vector<Work>> work;
+    {
+      const TraceSpan span(trace, "prepare", batch.step.value + 1);
+      work = prepare(batch, sequences);
+      PROSODIA_TRY(collective.agree(work ? Status{} : tl::unexpected(work.error())));
+    }
     SequenceTable table(sequences.all.size());
     double norm = 0;
     if (sequences.counts.tokens > 0) {  // nothing scored: the weights stay as they are
@@ -182,6 +189,7 @@ struct GrpoTrainer::Impl {
     outcome.metrics.emplace_back("learner/rank0_packed_tokens", static_cast<double>(packed));
     outcome.metrics.emplace_back("learner/update_seconds", std::chrono::duration<double>(Clock::now() - start).count());
     if (collective.rank() == 0) {
+      const TraceSpan span(trace, "pack_weights", batch.step.value + 1);
       outcome.packed = protocol::make_snapshot(weights.pack());
       outcome.weights = outcome.packed->digest;
     }
@@ -192,6 +200,7 @@ struct GrpoTrainer::Impl {
 GrpoTrainer::GrpoTrainer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 GrpoTrainer::~GrpoTrainer() = default;
 void GrpoTrainer::on_progress(std::function<void()> callback) { impl_->progress = std::move(callback); }
+void GrpoTrainer::trace_to(TraceWriter* trace) { impl_->trace = trace; }
 size_t GrpoTrainer::audio_cache_hits() const { return impl_->policy_audio ? impl_->policy_audio->hits() : 0; }
 const PolicyWeights& GrpoTrainer::weights() const { return impl_->weights; }
 AdamW& GrpoTrainer::optimizer() { return *impl_->optimizer; }

@@ -20,6 +20,7 @@
 
 #include "data/base/digest.h"
 #include "data/base/status.h"
+#include "data/trace/trace_writer.h"
 #include "orchestrator/protocol/messages.h"
 #include "workers/learner/collective.h"
 #include "workers/learner/grpo_options.h"
@@ -44,6 +45,7 @@ class GrpoTrainer {
   const PolicyWeights& weights() const;  // what trains, and its bytes
   // Called after every micro-batch, on this rank's thread: the sign of life that renews the coordinator's lease.
   void on_progress(std::function<void()> callback);
+  void trace_to(TraceWriter* trace);  // the step's phases; null = nowhere. Outlives the trainer
   // Prompt and response tokens seen since the run began (TRL's num_tokens): saved with checkpoints, set on resume.
   int64_t num_tokens() const;
   void set_num_tokens(int64_t tokens);

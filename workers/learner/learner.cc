@@ -67,10 +67,12 @@ class LearnerRun {
     collective_.set_deadline(deadline_.limit());
     PROSODIA_TRY(start(connect));
     report_.first_step = state_->version();
+    auto idle_since = TraceWriter::Clock::now();
     while (true) {
       Command mine;
       if (rank0()) mine = next_command();
       PROSODIA_ASSIGN(const Command command, share(collective_, mine));
+      if (command.kind != Command::Kind::kMeet) trace_wait(idle_since);
       switch (command.kind) {
         case Command::Kind::kStep:
           PROSODIA_TRY(do_step(command.batch));
@@ -84,11 +86,17 @@ class LearnerRun {
         case Command::Kind::kFinish:
           return finish(command);
       }
+      if (command.kind != Command::Kind::kMeet) idle_since = TraceWriter::Clock::now();
     }
   }
 
  private:
   bool rank0() const { return collective_.rank() == 0; }
+
+  void trace_wait(TraceWriter::Clock::time_point since) const {
+    if (options_.trace != nullptr)
+      options_.trace->add("wait", since, TraceWriter::Clock::now(), {{"step", state_->version() + 1}});
+  }
 
   // Rank 0 listens, connects and learns where to go on from; then every rank loads that version.
   Status start(const ConnectLearner& connect) {
@@ -106,6 +114,7 @@ class LearnerRun {
     const auto from = version == 0 ? options_.model_dir : store_.path_of(version);
     PROSODIA_ASSIGN(state_, LearnerState::load(options_, collective_, from));
     saved_version_ = version == 0 ? std::optional<uint64_t>() : version;
+    state_->trace_to(options_.trace);
     if (rank0()) {
       state_->on_progress([this] { link_->report_progress(lease_, ++progress_); });
       spdlog::info("learner: version {} loaded from {}", version, from.string());
@@ -169,9 +178,11 @@ class LearnerRun {
   Status do_step(const protocol::StepBatch& batch) {
     using std::chrono::steady_clock;
     const auto begin = steady_clock::now();
+    const TraceSpan span(options_.trace, "train", batch.step.value + 1);
     PROSODIA_ASSIGN(GrpoOutcome outcome, state_->step(batch));
     Status status;
     if (rank0()) {
+      const TraceSpan span(options_.trace, "publish", outcome.new_version);
       server_->publish(outcome.new_version, outcome.packed);
       status = link_->announce_weights(server_->served());
       if (status) status = link_->step_done(lease_, done_of(outcome));
@@ -189,6 +200,7 @@ class LearnerRun {
   Status save() {
     collective_.set_deadline(deadline_.limit());  // the others wait while rank 0 writes
     if (saved_version_ != state_->version()) {
+      const TraceSpan span(options_.trace, "checkpoint", state_->version());
       std::map<uint64_t, PackedWeights> kept;
       if (rank0()) kept = server_->kept();
       PROSODIA_TRY(state_->save(store_, std::move(kept)));

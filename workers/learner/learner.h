@@ -29,6 +29,7 @@
 
 #include "data/base/ids.h"
 #include "data/base/status.h"
+#include "data/trace/trace_writer.h"
 #include "orchestrator/protocol/messages.h"
 #include "orchestrator/protocol/worker_client.h"
 #include "workers/learner/collective.h"
@@ -82,6 +83,7 @@ struct LearnerOptions {
   ProcessorOptions processor;
   WeightServerOptions weights;  // keep_versions is set to lag + 2
   std::function<bool()> stop_requested;
+  TraceWriter* trace = nullptr;                         // of this rank; null = none. Outlives the run
   std::chrono::milliseconds collective_limit{600'000};  // see collective_deadline.h
   // Waiting for the coordinator, rank 0 meets the others so often: a rank that hangs is found by the collective's
   // deadline, which therefore should be longer.

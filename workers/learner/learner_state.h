@@ -26,6 +26,7 @@ class LearnerState {
   Result<std::filesystem::path> save(CheckpointStore& store, std::map<uint64_t, PackedWeights> policy);
   Status write_model(const std::filesystem::path& dir);
 
+  void trace_to(TraceWriter* trace) { trainer_->trace_to(trace); }
   void on_progress(std::function<void()> callback) { trainer_->on_progress(std::move(callback)); }
   uint64_t version() const { return version_; }
   PackedWeights packed() const { return packed_; }  // of version(); rank 0

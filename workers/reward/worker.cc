@@ -52,6 +52,7 @@ class RewardWorker {
  private:
   Status score(LeaseId lease, const protocol::TaskReward& task) {
     const auto begin = Clock::now();
+    const TraceSpan span(options_.trace, "score", task.step.value + 1);
     uint64_t progress = 0;
     bool given_up = false;
     const auto waiting = [&] {

@@ -19,6 +19,7 @@
 #include <memory>
 
 #include "data/base/status.h"
+#include "data/trace/trace_writer.h"
 #include "orchestrator/protocol/worker_client.h"
 #include "reward/group_reward.h"
 #include "reward/reasoning_scorer.h"
@@ -33,6 +34,7 @@ struct RewardWorkerOptions {
   // go on and report timeouts (inside one mpirun, where the end of a process is the end of the job).
   bool end_when_stuck = false;
   std::function<bool()> stop_requested = [] { return false; };  // polled several times a second
+  TraceWriter* trace = nullptr;                                 // of the calling thread; null = none
 };
 
 Status run_reward_worker(const RewardWorkerOptions& options, protocol::WorkerClient& client);

@@ -25,6 +25,7 @@ struct Lease {
   TaskRollout task;
   uint32_t prompt_tokens = 0;
   Clock::time_point started;
+  int lane = 0;  // in the trace: groups that run at the same time have different ones
 };
 
 class RolloutWorker {
@@ -35,7 +36,8 @@ class RolloutWorker {
         client_(client),
         processor_(processor),
         engine_(model, sampling, options.engine),
-        fetcher_(std::move(weights), {options.weights_timeout, options.retry_min, options.retry_max, options.credentials}) {}
+        fetcher_(std::move(weights),
+                 {options.weights_timeout, options.retry_min, options.retry_max, options.credentials}) {}
 
   Status run() {
     while (!options_.stop_requested()) {
@@ -44,6 +46,7 @@ class RolloutWorker {
       drop_cancelled();
       PROSODIA_TRY(start_leases());
       for (GenerationResult& result : engine_.step()) PROSODIA_TRY(send(result));
+      trace_sampling();
       report_progress();
     }
     return fail(ErrorCode::kInterrupted, "asked to stop");
@@ -111,7 +114,9 @@ class RolloutWorker {
                                             .num_generations = static_cast<int>(task.num_generations),
                                             .seed = task.seed});
     if (!accepted) return wrap(accepted.error(), sample.origin);
-    running_[lease.id.value] = {lease.id, task, tokens, Clock::now()};
+    if (running_.empty()) sampling_since_ = Clock::now();
+    sampled_step_ = task.step.value + 1;
+    running_[lease.id.value] = {lease.id, task, tokens, Clock::now(), free_lane()};
     return {};
   }
 
@@ -120,6 +125,7 @@ class RolloutWorker {
     const auto oldest = std::ranges::min_element(
         waiting_, [](const Lease& a, const Lease& b) { return a.task.policy_version < b.task.policy_version; });
     const TaskRollout wanted = oldest->task;
+    const TraceSpan span(options_.trace, "fetch_weights", wanted.step.value + 1);
     const Status status = fetcher_.fetch(wanted.policy_version, wanted.weights_digest, wanted.weights_endpoint);
     if (status) {
       if (fetcher_.only_adapter())
@@ -155,6 +161,12 @@ class RolloutWorker {
     const auto found = running_.find(result.id);
     const Lease lease = std::move(found->second);
     running_.erase(found);
+    if (options_.trace != nullptr)
+      options_.trace->add("group", lease.started, Clock::now(),
+                          {{"step", lease.task.step.value + 1},
+                           {"group", lease.task.group_id.value},
+                           {"policy_version", lease.task.policy_version.value}},
+                          lease.lane);
     protocol::RolloutResult message;
     message.group_id = lease.task.group_id;
     message.policy_version = lease.task.policy_version;
@@ -168,6 +180,20 @@ class RolloutWorker {
                                      std::move(text)});
     }
     return client_.send_result(lease.id, message);
+  }
+
+  int free_lane() const {
+    int lane = 1;
+    while (std::ranges::any_of(running_, [lane](const auto& other) { return other.second.lane == lane; })) ++lane;
+    return lane;
+  }
+
+  // One phase from the first group taken in to the last one out.
+  void trace_sampling() {
+    if (!sampling_since_ || !running_.empty()) return;
+    if (options_.trace != nullptr)
+      options_.trace->add("sample", *sampling_since_, Clock::now(), {{"step", sampled_step_}});
+    sampling_since_.reset();
   }
 
   // Tokens decoded so far renew every lease held here, queued ones too: they advance when the engine does.
@@ -188,6 +214,8 @@ class RolloutWorker {
   std::unordered_map<uint64_t, Lease> running_;  // by lease id
   std::optional<protocol::Shutdown> shutdown_;
   uint64_t reported_tokens_ = 0;
+  std::optional<Clock::time_point> sampling_since_;  // groups are in the engine
+  uint64_t sampled_step_ = 0;                        // of the newest of them
 };
 
 }  // namespace

@@ -23,6 +23,7 @@
 #include <functional>
 
 #include "data/base/status.h"
+#include "data/trace/trace_writer.h"
 #include "orchestrator/protocol/worker_client.h"
 #include "workers/model/freeze.h"
 #include "workers/model/load.h"
@@ -42,6 +43,7 @@ struct RolloutWorkerOptions {
   std::chrono::milliseconds retry_min{100};           // pause before the second try, doubling …
   std::chrono::milliseconds retry_max{5'000};         // … up to this
   std::function<bool()> stop_requested = [] { return false; };  // polled between steps
+  TraceWriter* trace = nullptr;                                 // of the calling thread; null = none
 };
 
 Status run_rollout_worker(const RolloutWorkerOptions& options, protocol::WorkerClient& client);

@@ -27,7 +27,7 @@ struct Command {
   const char* usage;
   const char* summary;
   CommandFunction run;
-  const char* positional = nullptr;  // the option that a first argument without "--" stands for
+  const char* positional = nullptr;  // the option that leading arguments without "--" stand for
 };
 
 std::span<const Command> commands();

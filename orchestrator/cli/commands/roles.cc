@@ -1,6 +1,7 @@
 #include "orchestrator/cli/commands/roles.h"
 
 #include <fmt/core.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,11 +14,13 @@
 #include "data/base/number.h"
 #include "data/corpus/audio_store.h"
 #include "data/store/fs.h"
+#include "data/trace/trace_writer.h"
 #include "orchestrator/cli/commands/coordinator_options.h"
 #include "orchestrator/cli/commands/learner_group.h"
 #include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/cli/commands/role_keys.h"
 #include "orchestrator/cli/commands/run_config.h"
+#include "orchestrator/cli/commands/run_report_input.h"
 #include "orchestrator/cli/commands/scorer_options.h"
 #include "orchestrator/coordinator/coordinator.h"
 #include "orchestrator/coordinator/crash_plan.h"
@@ -29,6 +32,7 @@
 #include "orchestrator/monitor/monitor_sinks.h"
 #include "orchestrator/protocol/transport.h"
 #include "orchestrator/protocol/worker_client.h"
+#include "orchestrator/report/report.h"
 #include "workers/learner/learner.h"
 #include "workers/reward/worker.h"
 #include "workers/rollout/worker.h"
@@ -74,6 +78,15 @@ Line line_of(const Options& options, std::string endpoint, std::string_view role
   return line;
 }
 
+// Null when it is switched off or cannot be written: that costs the timeline, not the run.
+std::unique_ptr<TraceWriter> open_trace(const Options& options, std::string_view process) {
+  if (!options.flag("trace")) return nullptr;
+  auto writer = TraceWriter::open(posix_file_system(), options.text("output_dir"), process);
+  if (writer) return std::move(*writer);
+  spdlog::warn("no phases are traced: {}", writer.error().message);
+  return nullptr;
+}
+
 Result<protocol::WorkerClientOptions> client_options(const Options& options, protocol::Role role, const Line& line) {
   protocol::WorkerClientOptions client;
   client.endpoint = line.endpoint;
@@ -110,6 +123,17 @@ void observe(CoordinatorOptions& coordinator, Telemetry& telemetry) {
     telemetry.on_record(record, protocol::steady_now_ms());
   };
   coordinator.on_journal_sync = [&telemetry](double seconds) { telemetry.on_journal_sync(seconds); };
+}
+
+// In place of the page that was redrawn while the run went on; of a long run only by `report`, because the processes
+// wait for this one to end. A page that cannot be made costs the picture, not the run.
+void draw_final_page(const Options& options) {
+  constexpr int64_t kMostResponses = 100'000;  // some 10 s
+  const int64_t a_step = options.integer("prompts_per_step") * options.integer("num_generations");
+  if (options.integer("max_steps") > kMostResponses / a_step) return;
+  const fs::path run_dir = options.text("output_dir");
+  const Status drawn = write_report(posix_file_system(), {report_input(run_dir)}, {}, run_dir / "report.html");
+  if (!drawn) spdlog::warn("no final report: {}", drawn.error().message);
 }
 
 // Under one mpirun nobody can end and start a single process: MPI knows no replacement for a rank. So the job ends as
@@ -149,10 +173,13 @@ Status coordinate(const Options& options, std::atomic<bool>& stop,
   PROSODIA_ASSIGN(MonitorOptions monitor, monitor_options(options, before));
   monitor.on_report = [&telemetry](const StepReport& report) { telemetry.on_report(report); };
   PROSODIA_ASSIGN(const auto sink, open_monitor(posix_file_system(), monitor));
+  const auto trace = open_trace(options, "coordinator");
+  coordinator.trace = trace.get();
   PROSODIA_ASSIGN(const auto crashing, crash_plan_from_environment(posix_file_system()));  // nullptr but in tests
   coordinator.fs = crashing.get();
   const Status outcome = run_coordinator(coordinator, *sink, stop);
   telemetry.on_end(outcome, unix_seconds());
+  if (outcome) draw_final_page(options);
   PROSODIA_TRY(outcome);
   PROSODIA_ASSIGN(const bool complete, report_if_complete(options));
   if (!complete) return fail(ErrorCode::kInternal, "the coordinator ended without completing the run");
@@ -169,6 +196,8 @@ Status roll_out(const Options& options, std::atomic<bool>& stop, const Line& lin
   worker.sampling = sampling_params(options, /*greedy=*/false);
   worker.engine.max_rows = static_cast<int>(options.integer("max_rows"));
   worker.stop_requested = [&stop] { return stop.load(); };
+  const auto trace = open_trace(options, line.name);
+  worker.trace = trace.get();
   PROSODIA_ASSIGN(protocol::WorkerClientOptions client_opts, client_options(options, protocol::Role::kRollout, line));
   worker.credentials = client_opts.credentials;
   // Enough groups in hand to keep every row busy.
@@ -200,6 +229,8 @@ Status score_rewards(const Options& options, std::atomic<bool>& stop, const Line
   worker.reasoning_limit = std::chrono::milliseconds(static_cast<int64_t>(options.real("reward_timeout_s") * 1000));
   worker.end_when_stuck = !launch::under_mpi_launcher();
   worker.stop_requested = [&stop] { return stop.load(); };
+  const auto trace = open_trace(options, line.name);
+  worker.trace = trace.get();
   PROSODIA_ASSIGN(protocol::WorkerClientOptions client_opts, client_options(options, protocol::Role::kReward, line));
   client_opts.slots = 4;
   PROSODIA_ASSIGN(const auto client, protocol::WorkerClient::connect(std::move(client_opts)));
@@ -209,7 +240,9 @@ Status score_rewards(const Options& options, std::atomic<bool>& stop, const Line
 Status learn(const Options& options, std::atomic<bool>& stop, Collective& collective,
              const std::function<Result<Line>()>& find_line) {
   configure_torch(options);
-  PROSODIA_ASSIGN(const LearnerOptions learner, learner_options(options, stop));
+  PROSODIA_ASSIGN(LearnerOptions learner, learner_options(options, stop));
+  const auto trace = open_trace(options, fmt::format("learner-{}", collective.rank()));
+  learner.trace = trace.get();
   const ConnectLearner connect = [&](const LearnerHello& hello) -> Result<std::unique_ptr<LearnerLink>> {
     PROSODIA_ASSIGN(const Line line, find_line());
     PROSODIA_ASSIGN(protocol::WorkerClientOptions client_opts, client_options(options, protocol::Role::kLearner, line));

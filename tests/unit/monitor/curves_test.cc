@@ -127,19 +127,5 @@ TEST(Report, SaysWhenThereAreMoreLinesThanColours) {
               AllOf(HasSubstr("Accuracy by label (first 9 of 10)"), HasSubstr(">e8 "), Not(HasSubstr(">e9 "))));
 }
 
-TEST(Report, IsMadeFromTheRunFolder) {
-  FaultyFileSystem fs;
-  ASSERT_TRUE(fs.create_dirs("run"));
-  const auto none = write_report(fs, "run", "t", 5);
-  ASSERT_FALSE(none);
-  EXPECT_EQ(none.error().code, ErrorCode::kInvalidInput);
-  auto metrics = JsonlFile::open(fs, "run/metrics.jsonl", 1).value();
-  metrics->add(metrics_line(step_report(1, 9)));
-  ASSERT_TRUE(metrics->sync());
-  ASSERT_TRUE(write_report(fs, "run", "t", 5));
-  EXPECT_THAT(fs.read_text("run/report.html").value(), HasSubstr("1 of 9"));
-  expect_well_formed(fs.read_text("run/curves.svg").value());
-}
-
 }  // namespace
 }  // namespace prosodia
