@@ -8,8 +8,10 @@
 #include <string_view>
 
 #include "orchestrator/cli/commands/command.h"
+#include "orchestrator/cli/help.h"
 #include "orchestrator/launch/orphans.h"
 #include "orchestrator/launch/signals.h"
+#include "orchestrator/monitor/progress.h"
 
 namespace prosodia::cli {
 namespace {
@@ -21,7 +23,7 @@ void print_overview(std::FILE* out) {
              "Prosodia {}: RL training of speech language models that reason about emotion\n\n"
              "usage: prosodia COMMAND [--option value …]      prosodia COMMAND --help\n\n",
              kVersion);
-  for (const Command& command : commands()) fmt::print(out, "  {:<15}{}\n", command.words, command.summary);
+  fmt::print(out, "{}", overview_text(terminal_columns(out)));
 }
 
 std::string program_path() {
@@ -31,8 +33,8 @@ std::string program_path() {
 }
 
 // The command whose words lead the arguments; removes them.
-const Command* find_command(std::vector<std::string>& arguments) {
-  for (const Command& command : commands()) {
+const CommandInfo* find_command(std::vector<std::string>& arguments) {
+  for (const CommandInfo& command : command_table()) {
     const std::string_view words = command.words;
     const size_t space = words.find(' ');
     const size_t count = space == std::string_view::npos ? 1 : 2;
@@ -46,7 +48,7 @@ const Command* find_command(std::vector<std::string>& arguments) {
 
 int unknown_command(const std::vector<std::string>& arguments) {
   std::vector<std::string_view> known;
-  for (const Command& command : commands()) known.emplace_back(command.words);
+  for (const CommandInfo& command : command_table()) known.emplace_back(command.words);
   const std::string given = arguments[0] == "data" && arguments.size() > 1 ? "data " + arguments[1] : arguments[0];
   const auto nearest = nearest_name(given, known);
   fmt::print(stderr, "prosodia: unknown command '{}'{}; `prosodia --help` lists them\n", given,
@@ -56,7 +58,7 @@ int unknown_command(const std::vector<std::string>& arguments) {
 
 int run(int argc, char** argv) {
   std::vector<std::string> arguments(argv + 1, argv + argc);
-  if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "help") {
+  if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "help") {
     print_overview(arguments.empty() ? stderr : stdout);
     return arguments.empty() ? exit_code(ErrorCode::kUsage) : 0;
   }
@@ -64,11 +66,11 @@ int run(int argc, char** argv) {
     fmt::print("prosodia {}\n", kVersion);
     return 0;
   }
-  const Command* command = find_command(arguments);
+  const CommandInfo* command = find_command(arguments);
   if (command == nullptr) return unknown_command(arguments);
   for (const std::string& argument : arguments) {
-    if (argument == "--help") {
-      fmt::print("{}", help_text(command->bit, command->usage, command->summary));
+    if (argument == "--help" || argument == "-h") {
+      fmt::print("{}", help_text(*command, terminal_columns(stdout)));
       return 0;
     }
   }
@@ -83,7 +85,7 @@ int run(int argc, char** argv) {
   }
   if (std::getenv("OMPI_COMM_WORLD_RANK") != nullptr) launch::end_with_parent();  // a killed mpirun leaves its ranks
   const CommandContext context{arguments, program_path(), launch::install_stop_signals()};
-  const auto code = command->run(*options, context);
+  const auto code = function_of(*command)(*options, context);
   if (code) return *code;
   fmt::print(stderr, "prosodia {}: {}\n", command->words, code.error().message);
   return exit_code(code.error().code);

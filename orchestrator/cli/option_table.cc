@@ -14,7 +14,8 @@ constexpr uint32_t kModels = kTraining | kEval | kInfer | kScore;
 
 constexpr OptionSpec kTable[] = {
     // --- files
-    {"config", kText, "", "read options from an INI file with the same names; the command line wins", "Files", ~0u},
+    {"config", kText, "", "read options from an INI file with the same names; the command line wins", "Files",
+     ~(kCompletion | kReference)},
     {"model", kText, "", "Hugging Face folder: Qwen2.5-Omni, its Thinker, or Qwen2 (required)", "Files",
      kModels | kModelInit | kDoctor},
     {"model", kText, "", "Hugging Face folder, or a run's checkpoints/step-NNNNNN (required)", "Files", kExport},
@@ -372,6 +373,8 @@ constexpr OptionSpec kTable[] = {
     {"run", kList, "", "run folders, to be compared in one page (required)", "Files", kReport},
     {"address", kText, "", "HOST:PORT of a coordinator with --metrics_port, in place of a run folder", "Files", kWatch},
     {"once", kFlag, "false", "print a line for every step there is, then stop", "Output", kWatch},
+    {"shell", kText, "", "whose script (required)", "Output", kCompletion, false, 0, 0, "bash|zsh"},
+    {"format", kText, "markdown", "what is printed", "Output", kReference, false, 0, 0, "markdown|man"},
     {"prepare", kFlag, "false",
      "check the input and write RUN/config.ini, for roles that are started one by one (scripts/slurm); then stop",
      "Output", kRun},

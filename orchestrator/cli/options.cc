@@ -13,14 +13,6 @@ namespace {
 
 namespace po = boost::program_options;
 
-std::vector<const OptionSpec*> specs_of(uint32_t command) {
-  std::vector<const OptionSpec*> specs;
-  for (const OptionSpec& spec : option_table()) {
-    if (spec.commands & command) specs.push_back(&spec);
-  }
-  return specs;
-}
-
 const OptionSpec* find_spec(std::string_view name, uint32_t command) {
   for (const OptionSpec& spec : option_table()) {
     if (spec.name == name && (spec.commands & command)) return &spec;
@@ -73,7 +65,7 @@ Result<std::string> check_value(const OptionSpec& spec, uint32_t command, const 
       if (value == "false" || value == "0" || value == "no") return std::string("false");
       return fail(ErrorCode::kUsage, "--{} wants true or false, got '{}'", spec.name, value);
     case OptionKind::kText: {
-      const auto choices = split(spec.choices, '|');
+      const auto choices = choices_of(spec);
       if (!choices.empty() && std::find(choices.begin(), choices.end(), value) == choices.end()) {
         return fail(ErrorCode::kUsage, "--{} must be one of {}, got '{}'", spec.name, fmt::join(choices, ", "), value);
       }
@@ -87,7 +79,7 @@ Result<std::string> check_value(const OptionSpec& spec, uint32_t command, const 
 
 tl::unexpected<Error> unknown_option(std::string_view name, uint32_t command, std::string_view where) {
   std::vector<std::string_view> known;
-  for (const OptionSpec* spec : specs_of(command)) known.push_back(spec->name);
+  for (const OptionSpec* spec : options_of(command)) known.push_back(spec->name);
   if (const auto nearest = nearest_name(name, known)) {
     return fail(ErrorCode::kUsage, "{}unknown option '{}'; did you mean '--{}'?", where, name, *nearest);
   }
@@ -113,7 +105,7 @@ Status store(const po::option& option, uint32_t command, std::string_view where,
 
 po::options_description describe(uint32_t command) {
   po::options_description description;
-  for (const OptionSpec* spec : specs_of(command)) {
+  for (const OptionSpec* spec : options_of(command)) {
     auto* semantic = po::value<std::string>();
     if (spec->kind == OptionKind::kFlag) semantic->implicit_value("true");
     description.add_options()(spec->name, semantic, spec->help);
@@ -169,6 +161,19 @@ Result<Values> parse_ini(uint32_t command, const std::string& path) {
 
 }  // namespace
 
+std::vector<const OptionSpec*> options_of(uint32_t command) {
+  std::vector<const OptionSpec*> specs;
+  for (const OptionSpec& spec : option_table()) {
+    if (spec.commands & command) specs.push_back(&spec);
+  }
+  return specs;
+}
+
+std::vector<std::string> choices_of(const OptionSpec& spec) {
+  if (spec.kind == OptionKind::kFlag) return {"true", "false"};
+  return split(spec.choices, '|');
+}
+
 const std::string& Options::raw(std::string_view name) const {
   const auto found = values_.find(name);
   PROSODIA_CHECK(found != values_.end(), "option '{}' does not belong to this command", name);
@@ -204,7 +209,7 @@ Status Options::assign(uint32_t command, std::string_view name, const std::strin
 std::string Options::to_ini(uint32_t command) const {
   std::string text;
   std::string_view group;
-  for (const OptionSpec* spec : specs_of(command)) {
+  for (const OptionSpec* spec : options_of(command)) {
     const auto value = values_.find(spec->name);
     if (std::string_view(spec->name) == "config" || value == values_.end()) continue;
     if (group != spec->group) {
@@ -219,7 +224,7 @@ std::string Options::to_ini(uint32_t command) const {
 
 Digest Options::result_digest(uint32_t command) const {
   DigestBuilder builder;
-  for (const OptionSpec* spec : specs_of(command)) {
+  for (const OptionSpec* spec : options_of(command)) {
     const auto value = values_.find(spec->name);
     if (!spec->affects_result || value == values_.end()) continue;
     builder.add(std::string_view(spec->name)).add(std::string_view(value->second));
@@ -230,7 +235,7 @@ Digest Options::result_digest(uint32_t command) const {
 Result<Options> parse_options(uint32_t command, std::span<const std::string> arguments) {
   PROSODIA_ASSIGN(const Values line, parse_command_line(command, arguments));
   Options options;
-  for (const OptionSpec* spec : specs_of(command)) options.values_[spec->name] = spec->default_value;
+  for (const OptionSpec* spec : options_of(command)) options.values_[spec->name] = spec->default_value;
   if (const auto config = line.find("config"); config != line.end()) {
     PROSODIA_ASSIGN(const Values file, parse_ini(command, config->second));
     for (const auto& [name, value] : file) {
@@ -243,30 +248,6 @@ Result<Options> parse_options(uint32_t command, std::span<const std::string> arg
     options.given_[name] = true;
   }
   return options;
-}
-
-std::string help_text(uint32_t command, std::string_view usage, std::string_view summary) {
-  std::string text = fmt::format("{}\n\nusage: {}\n", summary, usage);
-  std::string_view group;
-  for (const OptionSpec* spec : specs_of(command)) {
-    if (group != spec->group) {
-      group = spec->group;
-      text += fmt::format("\n{}:\n", group);
-    }
-    std::string head = fmt::format("  --{}", spec->name);
-    std::string body = spec->help;
-    if (*spec->choices) {
-      std::string choices = spec->choices;
-      body += fmt::format(" ({})", fmt::join(split(choices, '|'), ", "));
-    }
-    if (*spec->default_value) body += fmt::format(" [{}]", spec->default_value);
-    if (head.size() < 32) {
-      text += fmt::format("{:<33}{}\n", head, body);
-    } else {
-      text += fmt::format("{}\n{:<33}{}\n", head, "", body);
-    }
-  }
-  return text;
 }
 
 std::optional<std::string> nearest_name(std::string_view name, std::span<const std::string_view> known) {

@@ -38,6 +38,8 @@ enum CommandBit : uint32_t {
   kDataImport = 1u << 13,
   kTrainRm = 1u << 15,
   kDataAnnotate = 1u << 14,
+  kCompletion = 1u << 16,
+  kReference = 1u << 17,
   kReplay = 1u << 20,
   kDoctor = 1u << 21,
   kWatch = 1u << 22,
@@ -62,6 +64,8 @@ struct OptionSpec {
 // A name may stand in several rows when no command is in two of them: the same word with other choices or another
 // default.
 std::span<const OptionSpec> option_table();
+std::vector<const OptionSpec*> options_of(uint32_t command);  // in the table's order
+std::vector<std::string> choices_of(const OptionSpec& spec);  // "true", "false" for a flag; empty = anything
 
 // Parsed values of one command, every option of the command present (default or given).
 class Options {
@@ -105,9 +109,6 @@ struct OptionSection {
 Result<std::vector<OptionSection>> parse_sections(uint32_t command, const Options& base,
                                                   std::span<const std::string_view> allowed,
                                                   const std::filesystem::path& file);
-
-// The --help text of a command, grouped, with defaults.
-std::string help_text(uint32_t command, std::string_view usage, std::string_view summary);
 
 // The closest of `known` by edit distance, when near enough to be a typo.
 std::optional<std::string> nearest_name(std::string_view name, std::span<const std::string_view> known);

@@ -7,7 +7,7 @@
 #include <tuple>
 
 #include "data/base/json.h"
-#include "orchestrator/protocol/transport.h"
+#include "data/base/loopback.h"
 
 namespace prosodia {
 
@@ -25,7 +25,7 @@ Telemetry::Telemetry(TelemetryOptions options, const std::atomic<bool>& stop)
   server_ = std::move(*served);
   spdlog::info("metrics: http://{}:{}/metrics; prosodia watch --address {}:{}", options_.metrics_address,
                server_->port(), options_.metrics_address, server_->port());
-  if (!protocol::is_loopback(fmt::format("tcp://{}:1", options_.metrics_address)))
+  if (!is_loopback_host(options_.metrics_address))
     spdlog::warn("the metrics port {}:{} is open to the network: whoever reaches it reads prompts and responses",
                  options_.metrics_address, server_->port());
 }

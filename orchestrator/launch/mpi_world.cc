@@ -39,6 +39,17 @@ MPI_Comm MpiWorld::split_learners(bool is_learner) {
   return learners_;
 }
 
+int MpiWorld::num_hosts() const {
+  MPI_Comm host = MPI_COMM_NULL;
+  MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &host);
+  int rank_on_host = 0;
+  MPI_Comm_rank(host, &rank_on_host);
+  MPI_Comm_free(&host);
+  int hosts = rank_on_host == 0 ? 1 : 0;
+  MPI_Allreduce(MPI_IN_PLACE, &hosts, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
+  return hosts;
+}
+
 void MpiWorld::abort(int code) const {
   MPI_Abort(MPI_COMM_WORLD, code);
   std::abort();

@@ -31,6 +31,8 @@ class MpiWorld {
   std::string broadcast_text(const std::string& text) const;
   // Collective: the communicator of the learner ranks; MPI_COMM_NULL on the others.
   MPI_Comm split_learners(bool is_learner);
+  // Collective: hosts that the ranks lie on (as MPI sees them: who shares memory).
+  int num_hosts() const;
   // Ends every rank of the job.
   [[noreturn]] void abort(int code) const;
 

@@ -20,9 +20,6 @@ std::vector<ChartSeries> series_of(const RunHistory& history, const Panel& panel
   for (const auto& [label, name] : panel.series) {
     auto points = history.curve(name);
     if (points.empty()) continue;
-    const std::string_view exact[] = {metric::kGate, metric::kLearningRate};  // not noisy: a switch must look like one
-    if (std::find(std::begin(exact), std::end(exact), name) != std::end(exact))
-      for (CurvePoint& point : points) point.smoothed = point.value;
     series.push_back({label, std::move(points)});
   }
   if (*panel.open_prefix != '\0')

@@ -11,6 +11,7 @@
 // Everything is bounded: at most kMaxWorkersShown workers, kMaxResponsesShown responses with cut texts.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -45,6 +46,8 @@ struct CounterView {
 };
 
 enum class RunPhase { kStarting, kRunning, kStopping, kComplete, kStopped, kFailed };
+inline constexpr std::array kRunPhases = {RunPhase::kStarting, RunPhase::kRunning, RunPhase::kStopping,
+                                          RunPhase::kComplete, RunPhase::kStopped, RunPhase::kFailed};
 std::string_view name(RunPhase);
 inline bool has_ended(RunPhase phase) {
   return phase == RunPhase::kComplete || phase == RunPhase::kStopped || phase == RunPhase::kFailed;

@@ -8,6 +8,7 @@
 
 #include "data/base/clock.h"
 #include "data/base/json.h"
+#include "data/base/loopback.h"
 #include "data/base/number.h"
 #include "orchestrator/monitor/prometheus.h"
 
@@ -131,10 +132,11 @@ class BoundedServer final : public httplib::Server {
   }
 };
 
-bool is_loopback_name(std::string host) {
-  if (host.starts_with('[')) return host.starts_with("[::1]");
-  host = host.substr(0, host.find(':'));
-  return host.empty() || host == "localhost" || host.starts_with("127.");
+// A browser always sends Host, and sends the name by which it found us: one that some name server pointed at loopback
+// (DNS rebinding) is foreign here. A client without the header is no browser.
+bool is_served_host(const std::string& address, const httplib::Request& request) {
+  return !is_loopback_host(address) || !request.has_header("Host") ||
+         is_loopback_host(host_of(request.get_header_value("Host")));
 }
 
 class HttpMetricsServer final : public MetricsServer {
@@ -178,7 +180,7 @@ class HttpMetricsServer final : public MetricsServer {
 
   void add_route(const char* path, const char* type, Make make) {
     server_.Get(path, [this, type, make = std::move(make)](const httplib::Request& request, httplib::Response& answer) {
-      if (is_loopback_name(options_.address) && !is_loopback_name(request.get_header_value("Host"))) {
+      if (!is_served_host(options_.address, request)) {
         answer.status = 403;
         answer.set_content("this host name is not served here\n", "text/plain");
         return;

@@ -96,8 +96,7 @@ void add_run(Text& text, const LiveStatus& status, const HostFacts& host) {
   text.family("prosodia_run_info", "gauge", "The run that this coordinator drives; always 1.");
   text.sample("prosodia_run_info", label("run", status.run_name) + "," + label("run_id", status.run_id), 1);
   text.family("prosodia_run_phase", "gauge", "1 for the phase that the run is in.");
-  for (const RunPhase phase : {RunPhase::kStarting, RunPhase::kRunning, RunPhase::kStopping, RunPhase::kComplete,
-                               RunPhase::kStopped, RunPhase::kFailed})
+  for (const RunPhase phase : kRunPhases)
     text.sample("prosodia_run_phase", label("phase", name(phase)), status.phase == phase ? 1 : 0);
   text.gauge("prosodia_coordinator_start_time_seconds", "Unix time when the coordinator process started.",
              status.start_time);

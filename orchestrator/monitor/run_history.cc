@@ -22,6 +22,12 @@ void RunHistory::add(const StepReport& report) {
   last_wall_time_ = report.wall_time;
 }
 
+bool is_drawn_unsmoothed(std::string_view name) {
+  constexpr std::string_view kExact[] = {metric::kGate, metric::kLearningRate,      "run/staleness",
+                                         "eval_loss",   "eval_mean_token_accuracy", metric::kEffectiveTraining};
+  return std::ranges::find(kExact, name) != std::end(kExact);
+}
+
 std::vector<RunHistory::Value> RunHistory::smooth(std::span<const Value> values, double window) {
   std::vector<Value> out(values.begin(), values.end());
   if (window <= 1) return out;
@@ -39,7 +45,8 @@ std::vector<CurvePoint> RunHistory::curve(const std::string& metric, size_t max_
   const auto it = series_.find(metric);
   if (it == series_.end()) return {};
   const std::vector<Value>& points = it->second;
-  const std::vector<Value> smoothed = smooth(points, static_cast<double>(points.size()) / 20);
+  const double window = is_drawn_unsmoothed(metric) ? 1 : static_cast<double>(points.size()) / 20;
+  const std::vector<Value> smoothed = smooth(points, window);
   std::vector<CurvePoint> all;
   for (size_t i = 0; i < points.size(); ++i) all.push_back({points[i].step, points[i].value, smoothed[i].value});
   const size_t stride = (all.size() + max_points - 1) / std::max<size_t>(max_points, 1);

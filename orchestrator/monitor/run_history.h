@@ -7,6 +7,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "orchestrator/monitor/step_report.h"
@@ -16,6 +17,9 @@ namespace prosodia {
 struct CurvePoint {
   double step = 0, value = 0, smoothed = 0;
 };
+
+// Metrics that are drawn as they are: a switch must look like one, and what is measured now and then is not noise.
+bool is_drawn_unsmoothed(std::string_view name);
 
 class RunHistory {
  public:

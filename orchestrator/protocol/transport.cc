@@ -9,6 +9,7 @@
 #include <climits>
 
 #include "data/base/check.h"
+#include "data/base/loopback.h"
 
 namespace prosodia::protocol {
 namespace {
@@ -82,8 +83,9 @@ std::optional<RoutedFrame> receive_parts(zmq::socket_t& socket, bool routed, uin
 }  // namespace
 
 bool is_loopback(const std::string& endpoint) {
-  return endpoint.starts_with("tcp://127.") || endpoint.starts_with("tcp://localhost:") ||
-         endpoint.starts_with("tcp://[::1]:") || endpoint.starts_with("ipc://") || endpoint.starts_with("inproc://");
+  constexpr std::string_view kTcp = "tcp://";
+  if (endpoint.starts_with(kTcp)) return is_loopback_host(host_of(std::string_view(endpoint).substr(kTcp.size())));
+  return endpoint.starts_with("ipc://") || endpoint.starts_with("inproc://");
 }
 
 Status check_bind_endpoint(const std::string& endpoint, Exposure exposure) {

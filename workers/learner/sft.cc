@@ -110,7 +110,7 @@ class SftRun {
     const auto difference = first_difference(extra.value("identity", json()), identity_);
     if (!difference) return {};
     return fail(ErrorCode::kUsage,
-                "sft: {} holds a run with {} = {}, this one has {}. Next: use the same options to go on, or another "
+                "{} holds a run with {} = {}, this one has {}. Next: use the same options to go on, or another "
                 "output_dir to start afresh",
                 options_.output_dir.string(), difference->key, difference->before, difference->now);
   }
@@ -196,6 +196,7 @@ class SftRun {
 
   Status after_step(SftLog log) {
     ++progress_.step;
+    if (rank0() && options_.on_step) options_.on_step(progress_.step, total_steps_);
     ++progress_.stage_step;
     progress_.window_loss_sum += log.loss;
     ++progress_.window_steps;
@@ -213,7 +214,7 @@ class SftRun {
     if (wanted || (new_best && stage().options().load_best_model_at_end)) PROSODIA_TRY(save());
     if (!stopping_ || progress_.step == total_steps_) return {};
     PROSODIA_TRY(save());
-    return fail(ErrorCode::kInterrupted, "sft: stopped after step {} of {}; saved. Next: the same command goes on",
+    return fail(ErrorCode::kInterrupted, "stopped after step {} of {}; saved. Next: the same command goes on",
                 progress_.step, total_steps_);
   }
 

@@ -120,7 +120,8 @@ struct SftOptions : SftStage {
   SftSink* sink = nullptr;                          // not owned
   std::function<void(const SftLog&)> on_log;        // rank 0, with every line
   std::function<void(const std::string&)> on_note;  // rank 0: a stage begins, early stopping, … one line for people
-  std::function<void()> on_alive;                   // rank 0, at least once a micro-batch: for a watchdog
+  std::function<void(int64_t step, int64_t total)> on_step;  // rank 0, with every step of the run
+  std::function<void()> on_alive;                            // rank 0, at least once a micro-batch: for a watchdog
   std::function<Status(int64_t step, const Model&, const Processor&)> on_eval;  // every rank, with every evaluation
   std::function<bool()> stop_requested;                                         // asked between steps on every rank
 };

@@ -50,9 +50,9 @@ Status validate_sft(const SftOptions& options) {
   const auto stages = stages_of(options);
   for (size_t i = 0; i < stages.size(); ++i) {
     const Status status = validate_stage(stages[i]);
-    if (!status)
-      return wrap(status.error(),
-                  stages.size() == 1 ? std::string("sft") : fmt::format("sft: stage {} ({})", i + 1, stages[i].name));
+    if (status) continue;
+    if (stages.size() == 1) return status;
+    return wrap(status.error(), fmt::format("stage {} ({})", i + 1, stages[i].name));
   }
   return {};
 }

@@ -99,6 +99,7 @@ Result<std::vector<RmRecord>> grade_rm_rows(RmGrader& grader, const Processor& p
     const auto [begin, end] = groups[g];
     grade_group(grader, processor, rows.subspan(begin, end - begin), std::span(records).subspan(begin, end - begin));
     std::fill(mine.begin() + static_cast<std::ptrdiff_t>(begin), mine.begin() + static_cast<std::ptrdiff_t>(end), 1);
+    share.on_progress(end, rows.size());
   }
   PROSODIA_TRY(share.sum(std::span(&stopped, 1)));
   if (stopped > 0) return fail(ErrorCode::kInterrupted, "stopped while grading; nothing was written");

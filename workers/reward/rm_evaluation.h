@@ -25,6 +25,7 @@ struct RmShare {
   int rank = 0, size = 1;
   // Adds up over ranks, element by element; identity for one rank.
   std::function<Status(std::span<double>)> sum = [](std::span<double>) { return Status(); };
+  std::function<void(size_t rows, size_t total)> on_progress = [](size_t, size_t) {};  // of the whole, as far as known
 };
 
 // Failures of single rows are records; kInterrupted when `stop_requested` says so between two groups (on every rank).

@@ -3,12 +3,11 @@
 #pragma once
 
 #include <atomic>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "data/base/status.h"
-#include "orchestrator/cli/options.h"
+#include "orchestrator/cli/command_table.h"
 
 namespace prosodia::cli {
 
@@ -21,16 +20,8 @@ struct CommandContext {
 // An error's code decides the exit code; a value is the exit code itself (normally 0).
 using CommandFunction = Result<int> (*)(const Options&, const CommandContext&);
 
-struct Command {
-  const char* words;  // "train", "data synth"
-  uint32_t bit;       // its options in the table
-  const char* usage;
-  const char* summary;
-  CommandFunction run;
-  const char* positional = nullptr;  // the option that leading arguments without "--" stand for
-};
-
-std::span<const Command> commands();
+// Of every entry of command_table().
+CommandFunction function_of(const CommandInfo& command);
 
 Result<int> run_data_synth(const Options&, const CommandContext&);
 Result<int> run_data_import(const Options&, const CommandContext&);
@@ -53,6 +44,8 @@ Result<int> run_report(const Options&, const CommandContext&);
 Result<int> run_doctor(const Options&, const CommandContext&);
 Result<int> run_replay(const Options&, const CommandContext&);
 Result<int> run_watch(const Options&, const CommandContext&);
+Result<int> run_completion(const Options&, const CommandContext&);
+Result<int> run_reference(const Options&, const CommandContext&);
 Result<int> run_score(const Options&, const CommandContext&);
 
 }  // namespace prosodia::cli

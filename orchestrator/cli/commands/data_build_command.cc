@@ -1,10 +1,12 @@
 // prosodia data build
 #include <fmt/core.h>
-#include <unistd.h>
+
+#include <memory>
 
 #include "data/builders/build.h"
 #include "orchestrator/cli/commands/command.h"
 #include "orchestrator/cli/commands/reasoning_writers.h"
+#include "orchestrator/monitor/progress_bar.h"
 
 namespace prosodia::cli {
 namespace {
@@ -35,17 +37,16 @@ BuildOptions build_options(const Options& options) {
   return build;
 }
 
-// One line a file, rewritten on a terminal; without one, only sets that take long are heard of.
+// A bar for each file.
 std::function<void(std::string_view, int, int)> build_progress() {
-  return [terminal = isatty(STDERR_FILENO), shown = std::string(), last = -1](std::string_view file, int rows,
-                                                                              int total) mutable {
-    const int percent = total > 0 ? static_cast<int>(100LL * rows / total) : 100;
-    if (shown == file && percent == last) return;
-    if (!terminal && (total < 2000 || percent % 25 != 0)) return;
-    shown = file;
-    last = percent;
-    fmt::print(stderr, "{}{} {}/{} ({} %){}", terminal ? "\r" : "", file, rows, total, percent,
-               terminal && rows < total ? "" : "\n");
+  return [bar = std::shared_ptr<ProgressBar>(), shown = std::string()](std::string_view file, int rows,
+                                                                       int total) mutable {
+    if (bar == nullptr || shown != file) {
+      bar.reset();  // the line before ends first
+      bar = std::make_shared<ProgressBar>(std::string(file));
+      shown = file;
+    }
+    bar->show(static_cast<size_t>(rows), static_cast<size_t>(total));
   };
 }
 

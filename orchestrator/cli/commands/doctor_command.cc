@@ -78,10 +78,11 @@ int answer_probe() {
 }
 
 Result<int> check_this_machine(const CommandContext& context) {
-  for (const std::string& setting : mpirun_environment()) putenv(strdup(setting.c_str()));
+  const MpirunLine probe = mpirun_line({.ranks = 2, .program = context.program, .arguments = {"doctor"}});
+  for (const std::string& setting : probe.environment) putenv(strdup(setting.c_str()));
   doctor::MachineCheckOptions options;
   options.work_dir = fs::current_path();
-  options.mpi_probe = mpirun_command(2, context.program, {"doctor"});
+  options.mpi_probe = probe.argv;
   options.cuda_seen = at::hasCUDA();
   options.torch = {{"LibTorch", TORCH_VERSION}};
   return finish(doctor::check_machine(options), "this machine");

@@ -142,6 +142,32 @@ bool is_available(const MemoryRequest& request) {
   return !request.gradient_checkpointing && sharded_so;
 }
 
+Status print_memory_of_run(const Options& train, int64_t prompt_tokens, double audio_seconds) {
+  std::vector<std::string> arguments = {fmt::format("--prompt_tokens={}", prompt_tokens),
+                                        fmt::format("--audio_seconds={}", audio_seconds)};
+  for (const OptionSpec* spec : options_of(kTrain)) {
+    const bool shared = std::ranges::any_of(
+        options_of(kDoctor), [&](const OptionSpec* other) { return std::string_view(other->name) == spec->name; });
+    if (shared && std::string_view(spec->name) != "config" && !train.text(spec->name).empty())
+      arguments.push_back(fmt::format("--{}={}", spec->name, train.text(spec->name)));
+  }
+  PROSODIA_ASSIGN(const Options options, parse_options(kDoctor, arguments));
+  PROSODIA_ASSIGN(const std::filesystem::path base, base_model_dir(options.text("model")));
+  PROSODIA_ASSIGN(const ModelConfig config, ModelConfig::load(base));
+  PROSODIA_ASSIGN(const launch::Layout layout, launch::parse_layout(options.text("layout")));
+  PROSODIA_ASSIGN(const MemoryRequest request, memory_request(options, config, layout));
+  PROSODIA_ASSIGN(const ProcessMemory reward, reward_process(options, request));
+  fmt::print("memory, at most (`prosodia doctor --plan` has the items):\n");
+  uint64_t host = 0;
+  for (const PlannedProcess& process : all_processes(config, request, layout, reward)) {
+    const uint64_t bytes = process.memory.needed() + kProgramBytes;
+    host += static_cast<uint64_t>(process.count) * bytes;
+    fmt::print("  {:<42}{:>3} x {}\n", process.memory.process, process.count, gigabytes(bytes));
+  }
+  fmt::print("  {:<48}{}\n", "all of them on one host", gigabytes(host));
+  return {};
+}
+
 Result<int> print_memory_plan(const Options& options) {
   PROSODIA_ASSIGN(const std::string model_dir, options.required("model"));
   PROSODIA_ASSIGN(const ModelConfig config, ModelConfig::load(model_dir));

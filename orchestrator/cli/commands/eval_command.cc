@@ -4,7 +4,6 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <filesystem>
 
 #include "data/base/digest.h"
@@ -18,7 +17,7 @@
 #include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/cli/commands/run_config.h"
 #include "orchestrator/cli/commands/scorer_options.h"
-#include "orchestrator/monitor/progress.h"
+#include "orchestrator/monitor/progress_bar.h"
 #include "reward/evaluation_sets_report.h"
 
 namespace prosodia::cli {
@@ -63,32 +62,6 @@ Result<json> identity_of(const Options& options, const std::vector<EvalSet>& set
   return identity;
 }
 
-// "eval 120/1080 (greedy, ravdess) 35 rows/s ETA 27s", on a terminal over itself, else now and then.
-class Progress {
- public:
-  Progress(size_t total, size_t done) : total_(total), done_(done), terminal_(isatty(STDERR_FILENO) != 0) {}
-  void row(const std::string& where) {
-    ++done_;
-    ++here_;
-    const double elapsed = seconds();
-    const double since = elapsed - shown_;
-    if (done_ < total_ && since < (terminal_ ? 0.5 : 10)) return;
-    shown_ = elapsed;
-    const double rate = static_cast<double>(here_) / std::max(1e-9, elapsed);
-    fmt::print(stderr, "{}eval {}/{} ({}) {:.1f} rows/s ETA {}{}", terminal_ ? "\r\033[K" : "", done_, total_, where,
-               rate, format_duration(static_cast<double>(total_ - done_) / std::max(1e-9, rate)),
-               terminal_ && done_ < total_ ? "" : "\n");
-    std::fflush(stderr);
-  }
-
- private:
-  double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count(); }
-  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-  size_t total_, done_, here_ = 0;
-  double shown_ = 0;
-  bool terminal_;
-};
-
 struct Evaluation {
   const Options& options;
   const CommandContext& context;
@@ -97,7 +70,8 @@ struct Evaluation {
   ReasoningScorer* scorer;  // null: none
   int num_engines;
   EvalLog& log;
-  Progress& progress;
+  ProgressBar& bar;
+  size_t total;  // rows of all sets and decodings
 };
 
 // The rows of a set that are not there yet.
@@ -109,10 +83,11 @@ Status respond_and_judge(const Evaluation& run, const Decoding& decoding, const 
   work.infer.stop = &run.context.stop;
   work.infer.first_row = run.log.done(decoding.name, set.name).size();
   if (work.infer.first_row >= set.samples.size()) return {};
+  run.bar.rename(fmt::format("eval {}, {}", decoding.name, set.name));
   return respond(work, set.samples, [&](size_t row, const std::string& response) -> Status {
     PROSODIA_ASSIGN(EvalRecord record, judge(set, row, response, run.scorer));
     PROSODIA_TRY(run.log.add(decoding.name, set.name, std::move(record), response));
-    run.progress.row(decoding.name + ", " + set.name);
+    run.bar.show(run.log.num_done(), run.total);
     return {};
   });
 }
@@ -246,10 +221,11 @@ Result<int> run_eval(const Options& given, const CommandContext& context) {
   size_t total = 0;
   for (const EvalSet& set : sets) total += set.samples.size() * decodings.size();
   if (log->num_done() > 0) fmt::print(stderr, "eval: {} of {} rows are there already\n", log->num_done(), total);
-  Progress progress(total, log->num_done());
+  ProgressBar bar("eval");
+  bar.show(log->num_done(), total);
   const Evaluation run{options, context,      sets,
                        loaded,  scorer.get(), choose_engines(loaded, static_cast<int>(options.integer("num_threads"))),
-                       *log,    progress};
+                       *log,    bar,          total};
   for (const Decoding& decoding : decodings)
     for (const EvalSet& set : sets) {
       const Status status = respond_and_judge(run, decoding, set);

@@ -30,11 +30,14 @@ Result<int> supervise_learner_group(const Options& options, const CommandContext
   group.name = "the group of ranks";
   std::vector<std::string> arguments = {words};
   arguments.insert(arguments.end(), context.arguments.begin(), context.arguments.end());
-  group.argv = mpirun_command(static_cast<int>(options.integer("nproc_per_node")), context.program, arguments);
-  group.argv.insert(group.argv.begin() + 1,
-                    "--quiet");  // ranks and supervisor say what happened; mpirun's essays hide it
   group.scratch = mpi_scratch(output_dir);
-  group.environment = mpirun_environment(group.scratch);
+  MpirunLine line = mpirun_line({.ranks = static_cast<int>(options.integer("nproc_per_node")),
+                                 .program = context.program,
+                                 .arguments = std::move(arguments),
+                                 .scratch = group.scratch,
+                                 .quiet = true});  // ranks and supervisor say what happened
+  group.argv = std::move(line.argv);
+  group.environment = std::move(line.environment);
   const fs::path heartbeat = group.scratch / "heartbeat";
   group.environment.push_back(fmt::format("{}={}", kHeartbeatVariable, heartbeat.string()));
   group.inherit_stdout = true;

@@ -13,28 +13,28 @@ namespace prosodia::cli {
 
 namespace fs = std::filesystem;
 
-std::vector<std::string> mpirun_command(int ranks, const std::string& program,
-                                        const std::vector<std::string>& arguments) {
-  std::vector<std::string> command = {"mpirun", "-n",   std::to_string(ranks), "--oversubscribe", "--bind-to",
-                                      "none",   program};
-  command.insert(command.end(), arguments.begin(), arguments.end());
-  return command;
-}
-
-std::vector<std::string> mpirun_environment(const fs::path& scratch) {
-  std::vector<std::string> environment = {
-      // Single-copy transfers need ptrace rights that containers often lack; OpenMPI then complains on every start.
-      "OMPI_MCA_btl_vader_single_copy_mechanism=none",
+MpirunLine mpirun_line(const MpirunStart& start) {
+  MpirunLine line;
+  line.argv = {"mpirun", "-n", std::to_string(start.ranks), "--oversubscribe", "--bind-to", "none"};
+  const auto add = [&line](std::initializer_list<std::string> words) {
+    line.argv.insert(line.argv.end(), words.begin(), words.end());
   };
+  if (start.quiet) add({"--quiet"});
+  if (start.stop_seconds > 0) add({"--mca", "odls_base_sigkill_timeout", std::to_string(start.stop_seconds)});
+  add({start.program});
+  line.argv.insert(line.argv.end(), start.arguments.begin(), start.arguments.end());
+
+  // Single-copy transfers need ptrace rights that containers often lack; OpenMPI then complains on every start.
+  line.environment = {"OMPI_MCA_btl_vader_single_copy_mechanism=none"};
   if (geteuid() == 0) {
-    environment.emplace_back("OMPI_ALLOW_RUN_AS_ROOT=1");
-    environment.emplace_back("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1");
+    line.environment.emplace_back("OMPI_ALLOW_RUN_AS_ROOT=1");
+    line.environment.emplace_back("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1");
   }
-  if (!scratch.empty()) {
-    environment.push_back("OMPI_MCA_orte_tmpdir_base=" + scratch.string());
-    environment.push_back("OMPI_MCA_btl_vader_backing_directory=" + scratch.string());
+  if (!start.scratch.empty()) {
+    line.environment.push_back("OMPI_MCA_orte_tmpdir_base=" + start.scratch.string());
+    line.environment.push_back("OMPI_MCA_btl_vader_backing_directory=" + start.scratch.string());
   }
-  return environment;
+  return line;
 }
 
 fs::path mpi_scratch(const fs::path& output_dir) {
@@ -49,14 +49,12 @@ fs::path mpi_scratch(const fs::path& output_dir) {
           DigestBuilder().add(run).add(uint64_t{folder.st_dev}).add(uint64_t{folder.st_ino}).finish().short_hex());
 }
 
-tl::unexpected<Error> exec_mpirun(int ranks, const std::string& program, const std::vector<std::string>& arguments) {
-  std::vector<std::string> command = mpirun_command(ranks, program, arguments);
-  // Between SIGTERM and SIGKILL: time to finish the step and save.
-  command.insert(command.begin() + 1, {"--mca", "odls_base_sigkill_timeout", "60"});
+tl::unexpected<Error> exec_mpirun(const MpirunStart& start) {
+  MpirunLine line = mpirun_line(start);
   std::vector<char*> argv;
-  for (std::string& text : command) argv.push_back(text.data());
+  for (std::string& text : line.argv) argv.push_back(text.data());
   argv.push_back(nullptr);
-  for (const std::string& setting : mpirun_environment()) {
+  for (const std::string& setting : line.environment) {
     const size_t equals = setting.find('=');
     setenv(setting.substr(0, equals).c_str(), setting.c_str() + equals + 1, /*overwrite=*/0);
   }

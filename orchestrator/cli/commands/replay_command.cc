@@ -250,7 +250,11 @@ Result<int> run_replay(const Options& given, const CommandContext& context) {
   if (setup.ranks > 1 && !launch::under_mpi_launcher()) {
     std::vector<std::string> arguments = {"replay"};
     arguments.insert(arguments.end(), context.arguments.begin(), context.arguments.end());
-    return exec_mpirun(setup.ranks, context.program, arguments);
+    constexpr int kStopSeconds = 60;  // to finish the step and save
+    return exec_mpirun({.ranks = setup.ranks,
+                        .program = context.program,
+                        .arguments = std::move(arguments),
+                        .stop_seconds = kStopSeconds});
   }
   configure_torch(setup.run);
   PROSODIA_ASSIGN(const auto collective, make_collective());

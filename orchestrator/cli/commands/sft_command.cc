@@ -6,11 +6,13 @@
 #include "data/base/peak_memory.h"
 #include "data/store/fs.h"
 #include "data/store/lock_probe.h"
+#include "orchestrator/cli/commands/dry_run.h"
 #include "orchestrator/cli/commands/learner_group.h"
 #include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/cli/commands/sft_monitor.h"
 #include "orchestrator/cli/commands/sft_options.h"
 #include "orchestrator/launch/mpi_world.h"
+#include "orchestrator/monitor/progress_bar.h"
 #include "workers/learner/collective.h"
 #include "workers/learner/learner.h"
 
@@ -59,7 +61,9 @@ Result<int> run_supervised(const Options& given, const CommandContext& context, 
   const bool launched = launch::under_mpi_launcher();
   PROSODIA_ASSIGN(SftOptions sft, sft_options(options, context, command.bit));
   if (options.flag("dry_run")) {
-    fmt::print("{}", options.to_ini(command.bit));
+    fmt::print("{}\n", options.to_ini(command.bit));
+    PROSODIA_TRY(print_supervised_plan(sft, ranks));
+    fmt::print("dry run: nothing was started or written\n");
     return 0;
   }
   if (!launched) {
@@ -76,8 +80,18 @@ Result<int> run_supervised(const Options& given, const CommandContext& context, 
   const auto monitor = make_sft_monitor(sft.output_dir, options.to_ini(command.bit));
   const GroupHeartbeat heartbeat;
   sft.sink = monitor.get();
-  sft.on_log = [&command](const SftLog& log) { print_line(sft_progress_line(log, command.name)); };
-  sft.on_note = [&command](const std::string& line) { print_line(fmt::format("{}: {}", command.name, line)); };
+  ProgressBar bar(command.name);  // between the lines of --logging_steps, for who sits at a terminal
+  const auto say = [&bar](const std::string& line) {
+    bar.hide();
+    print_line(line);
+  };
+  sft.on_log = [&](const SftLog& log) { say(sft_progress_line(log, command.name)); };
+  sft.on_note = [&](const std::string& line) { say(fmt::format("{}: {}", command.name, line)); };
+  if (bar.on_terminal()) {
+    sft.on_step = [&bar](int64_t step, int64_t total) {
+      bar.show(static_cast<size_t>(step), static_cast<size_t>(total));
+    };
+  }
   sft.on_alive = [&heartbeat] { heartbeat.beat(); };
   if (command.prepare) {
     const Status prepared = command.prepare(sft, *collective);

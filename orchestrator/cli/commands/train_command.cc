@@ -2,9 +2,11 @@
 #include <fmt/core.h>
 
 #include "data/base/digest.h"
+#include "data/base/loopback.h"
 #include "data/corpus/dataset.h"
 #include "data/store/fs.h"
 #include "orchestrator/cli/commands/command.h"
+#include "orchestrator/cli/commands/dry_run.h"
 #include "orchestrator/cli/commands/model_options.h"
 #include "orchestrator/cli/commands/mpirun.h"
 #include "orchestrator/cli/commands/role_keys.h"
@@ -27,8 +29,8 @@ using launch::Layout;
 using launch::ProcessSpec;
 using launch::Role;
 
-// Everything that can be wrong with the user's input is found before any process starts. Returns the dataset's digest.
-Result<Digest> probe_inputs(const Options& options) {
+// Everything that can be wrong with the user's input is found before any process starts.
+Result<HashedDataset> probe_inputs(const Options& options) {
   PROSODIA_TRY(grpo_options(options));
   PROSODIA_TRY(reward_options(options));
   PROSODIA_TRY(check_reasoning_scorer(options));
@@ -36,7 +38,7 @@ Result<Digest> probe_inputs(const Options& options) {
   PROSODIA_ASSIGN(const fs::path base, base_model_dir(options.text("model")));
   PROSODIA_TRY(ModelConfig::load(base));
   PROSODIA_TRY(check_network_options(options));
-  PROSODIA_ASSIGN(const HashedDataset dataset, read_hashed_dataset(options.text("dataset")));
+  PROSODIA_ASSIGN(HashedDataset dataset, read_hashed_dataset(options.text("dataset")));
   for (const Sample& sample : dataset.samples) {
     if (sample.solution.empty()) {
       return fail(ErrorCode::kInvalidInput, "{}: no \"solution\"; train needs the right answer in every row",
@@ -44,7 +46,7 @@ Result<Digest> probe_inputs(const Options& options) {
     }
   }
   PROSODIA_TRY(check_audio_files(dataset.samples));
-  return dataset.digest;
+  return dataset;
 }
 
 // A second start in the folder of a running run is told so at once; the coordinator then takes the lock for itself.
@@ -77,16 +79,20 @@ ProcessSpec role_process(const Options& options, const CommandContext& context, 
 
 ProcessSpec learner_group(const Options& options, const CommandContext& context, const Layout& layout) {
   ProcessSpec spec = role_process(options, context, Role::kLearner, 0);
-  spec.argv = mpirun_command(layout.learners, context.program, {spec.argv.begin() + 1, spec.argv.end()});
   spec.scratch = mpi_scratch(options.text("output_dir"));
-  spec.environment = mpirun_environment(spec.scratch);
+  MpirunLine line = mpirun_line({.ranks = layout.learners,
+                                 .program = context.program,
+                                 .arguments = {spec.argv.begin() + 1, spec.argv.end()},
+                                 .scratch = spec.scratch});
+  spec.argv = std::move(line.argv);
+  spec.environment = std::move(line.environment);
   return spec;
 }
 
 // Everything before the first process starts: bad input and a folder in use are refused, the folder is made.
 Status prepare_run(Options& options) {
-  PROSODIA_ASSIGN(const Digest dataset, probe_inputs(options));
-  PROSODIA_TRY(record_input_digests(options, dataset));
+  PROSODIA_ASSIGN(const HashedDataset dataset, probe_inputs(options));
+  PROSODIA_TRY(record_input_digests(options, dataset.digest));
   PROSODIA_TRY(check_not_running(options));
   return prepare_run_folder(options);
 }
@@ -105,6 +111,16 @@ Result<int> supervise(const Options& options, const CommandContext& context, con
   return supervisor.run(context.stop, launch::take_over_second_signal());
 }
 
+// Ranks on other hosts cannot reach a loopback address; without this they would wait for the coordinator in vain.
+Status check_reachable(const Options& options, int num_hosts) {
+  if (num_hosts == 1 || !is_loopback_host(options.text("bind"))) return {};
+  return fail(ErrorCode::kUsage,
+              "the ranks lie on {} hosts, but --bind {} cannot be reached from another host. Next: --bind 0.0.0.0, or "
+              "the name of a network interface such as ib0, with --keys (`prosodia keygen`) or, on a network where you "
+              "trust everybody, --allow_plaintext_network",
+              num_hosts, options.text("bind"));
+}
+
 // One mpirun for all: fail-stop. Rank 0's endpoint reaches the others over MPI, so nothing has to be configured.
 Result<int> run_under_mpi(Options options, const CommandContext& context, const Layout& layout) {
   launch::MpiWorld world;
@@ -113,10 +129,11 @@ Result<int> run_under_mpi(Options options, const CommandContext& context, const 
     if (world.rank() != 0) return exit_code(placement.error().code);
     return tl::unexpected(placement.error());
   }
-  Status prepared;
+  const int num_hosts = world.num_hosts();
   std::string verdict;  // an exit code for every rank, or nothing: go on
+  Status prepared = check_reachable(options, num_hosts);
   if (world.rank() == 0) {
-    prepared = prepare_run(options);
+    if (prepared) prepared = prepare_run(options);
     if (prepared) {
       const auto complete = report_if_complete(options);
       if (!complete)
@@ -128,7 +145,7 @@ Result<int> run_under_mpi(Options options, const CommandContext& context, const 
     if (verdict.empty()) print_plan(options, layout);
   }
   verdict = world.broadcast_text(verdict);
-  if (!prepared) return tl::unexpected(prepared.error());
+  if (!prepared && world.rank() == 0) return tl::unexpected(prepared.error());
   if (!verdict.empty()) return std::stoi(verdict);
   for (const char* digest : {"dataset_digest", "model_digest", "reward_model_digest"})
     options.set(digest, world.broadcast_text(options.text(digest)));
@@ -141,10 +158,12 @@ Result<int> run_train(const Options& given, const CommandContext& context) {
   PROSODIA_ASSIGN(Options options, resolve_run_options(given));
   PROSODIA_ASSIGN(const Layout layout, launch::parse_layout(options.text("layout")));
   if (options.flag("dry_run")) {
-    PROSODIA_ASSIGN(const Digest dataset, probe_inputs(options));
-    PROSODIA_TRY(record_input_digests(options, dataset));
+    PROSODIA_ASSIGN(const HashedDataset dataset, probe_inputs(options));
+    PROSODIA_TRY(record_input_digests(options, dataset.digest));
+    fmt::print("{}\n", options.to_ini(kTrain));
     print_plan(options, layout);
-    fmt::print("{}", options.to_ini(kTrain));
+    PROSODIA_TRY(print_train_plan(options, layout, dataset.samples));
+    fmt::print("dry run: nothing was started or written\n");
     return 0;
   }
   if (launch::under_mpi_launcher()) return run_under_mpi(options, context, layout);

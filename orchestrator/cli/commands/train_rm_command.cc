@@ -2,8 +2,6 @@
 // it agrees with grades it has not seen.
 #include <fmt/core.h>
 
-#include <fstream>
-
 #include "data/base/json.h"
 #include "data/corpus/audio_store.h"
 #include "data/store/atomic_file.h"
@@ -12,6 +10,8 @@
 #include "orchestrator/cli/commands/run_config.h"
 #include "orchestrator/cli/commands/scorer_options.h"
 #include "orchestrator/cli/commands/sft_command.h"
+#include "orchestrator/monitor/jsonl_file.h"
+#include "orchestrator/monitor/progress_bar.h"
 #include "reward/rm_report_text.h"
 #include "workers/learner/collective.h"
 #include "workers/model/model.h"
@@ -22,6 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using nlohmann::ordered_json;
 
 Result<std::vector<Sample>> rows_of(const std::vector<std::string>& files) {
   std::vector<Sample> rows;
@@ -107,8 +108,10 @@ class TrainRm {
                             int bootstrap_samples) {
     PROSODIA_ASSIGN(AnswerSlots slots, AnswerSlots::find(processor));
     RmGrader grader(model, std::move(slots), rm_grader_options(options_));
-    const RmShare share{collective.rank(), collective.size(),
-                        [&](std::span<double> values) { return collective.all_reduce_sum(values); }};
+    ProgressBar bar("grading unseen rows");
+    RmShare share{.rank = collective.rank(), .size = collective.size()};
+    share.sum = [&](std::span<double> values) { return collective.all_reduce_sum(values); };
+    if (collective.rank() == 0) share.on_progress = [&bar](size_t rows, size_t total) { bar.show(rows, total); };
     PROSODIA_ASSIGN(const auto records,
                     grade_rm_rows(grader, processor, eval_rows_, share, [this] { return context_.stop.load(); }));
     return report_rm(records,
@@ -121,11 +124,14 @@ class TrainRm {
       line += fmt::format(" {:.2f}", criterion.spearman.value);
     fmt::print("{}, mean {:.2f}; unparsable {:.3f}\n", line, report.mean.spearman.value, report.unparsable.value);
     std::fflush(stdout);
-    json row = to_json(report);
-    row["step"] = step;
-    std::ofstream out(output_dir / "rm_eval.jsonl", std::ios::app);
-    out << dump_line(row) << std::endl;
-    return out ? Status() : fail(ErrorCode::kStorage, "{}/rm_eval.jsonl cannot be written", output_dir.string());
+    ordered_json row = {{"step", step}};
+    row.update(ordered_json(to_json(report)));
+    // Opening cuts what an earlier life wrote of this step or later ones: after a restart they are evaluated again.
+    PROSODIA_ASSIGN(const auto file,
+                    JsonlFile::open(posix_file_system(), output_dir / "rm_eval.jsonl", static_cast<uint64_t>(step)));
+    file->add(row);
+    PROSODIA_TRY(file->flush());
+    return file->sync();
   }
 
   Status write_report(const RmReport& report, const fs::path& model_dir, const fs::path& output_dir) const {

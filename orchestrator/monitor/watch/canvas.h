@@ -26,10 +26,8 @@ enum class Style : uint8_t {
   kBad,
   kCurve,
   kCurve2,
-  kCurve3,
-  kCurve4
+  kCurve3
 };
-inline constexpr int kNumStyles = 11;
 
 struct Cell {
   char32_t glyph = U' ';  // 0: the right half of the wide glyph before it

@@ -123,8 +123,7 @@ class NcursesScreen final : public Screen {
                                                     {Style::kBad, COLOR_RED},
                                                     {Style::kCurve, COLOR_CYAN},
                                                     {Style::kCurve2, COLOR_YELLOW},
-                                                    {Style::kCurve3, COLOR_GREEN},
-                                                    {Style::kCurve4, COLOR_MAGENTA}};
+                                                    {Style::kCurve3, COLOR_GREEN}};
     for (const auto& [style, colour] : kColours)
       init_pair(pair_of(style), colour < 0 && !own_background ? short{COLOR_WHITE} : colour,
                 own_background ? short{-1} : short{COLOR_BLACK});

@@ -22,11 +22,11 @@ const std::vector<ChartSpec>& known_charts() {
       {"KL to reference", metric::kKl, {}, {}},
       {"completion length", metric::kMeanLength, {}, {}},
       {"trust tau", metric::kTrust, 0, 1},
-      {"gate", metric::kGate, 0, 1, true},
+      {"gate", metric::kGate, 0, 1},
       {"entropy", metric::kEntropy, {}, {}},
       {"cut off", metric::kClippedRatio, 0, {}},
       {"clip ratio", metric::kClipRatio, 0, {}},
-      {"staleness, steps", "run/staleness", 0, {}, true},
+      {"staleness, steps", "run/staleness", 0, {}},
       {"faithfulness", metric::kFaithfulness, 0, 1},
       {"factual alignment", "rewards/factual_alignment/mean", 1, 5},
       {"interpretation", "rewards/interpretative_quality/mean", 1, 5},
@@ -38,13 +38,13 @@ const std::vector<ChartSpec>& known_charts() {
       {"groups without signal", metric::kFracRewardZeroStd, 0, 1},
       {"loss", metric::kLoss, {}, {}},
       {"gradient norm", metric::kGradNorm, 0, {}},
-      {"evaluation loss", "eval_loss", {}, {}, true},
-      {"token accuracy", "eval_mean_token_accuracy", 0, 1, true},
+      {"evaluation loss", "eval_loss", {}, {}},
+      {"token accuracy", "eval_mean_token_accuracy", 0, 1},
       {"learning rate", metric::kLearningRate, 0, {}},
       {"sampler-learner logp", metric::kLogpDifferenceMax, 0, {}},
       {"tokens/s", metric::kTokensPerSecond, 0, {}},
       {"seconds per step", metric::kStepTime, 0, {}},
-      {"training time ratio", metric::kEffectiveTraining, 0, 1, true},
+      {"training time ratio", metric::kEffectiveTraining, 0, 1},
   };
   return kCharts;
 }
@@ -81,11 +81,11 @@ int draw_chart_grid(Canvas& canvas, const Rect& area, const Model& model, const 
   for (size_t i = first; i < charts.size() && i - first < static_cast<size_t>(across * down); ++i) {
     const auto slot = static_cast<int>(i - first);
     const ChartSpec& chart = charts[i];
-    const PlotSeries series{RunHistory::smooth(model.history.values(chart.metric), chart.exact ? 1 : window),
-                            Style::kCurve};
+    const auto values =
+        RunHistory::smooth(model.history.values(chart.metric), is_drawn_unsmoothed(chart.metric) ? 1 : window);
     const PlotOptions options{chart.title, chart.y_min, chart.y_max, range.first, range.last};
     plot(canvas, {area.row + slot / across * rows, area.column + slot % across * columns + 1, rows, columns - 1},
-         options, {&series, 1});
+         options, values);
   }
   return across;
 }

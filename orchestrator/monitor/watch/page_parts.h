@@ -15,7 +15,6 @@ struct ChartSpec {
   std::string title;
   std::string metric;
   std::optional<double> y_min, y_max;
-  bool exact = false;  // never smoothed: a switch must look like one
 };
 
 // Charts of metrics that the run has, in the order of their importance.

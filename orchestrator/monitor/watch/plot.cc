@@ -52,14 +52,12 @@ class DotGrid {
   std::vector<uint8_t> bits_;
 };
 
-Range value_range(const PlotOptions& options, std::span<const PlotSeries> series) {
+Range value_range(const PlotOptions& options, std::span<const Value> values) {
   Range range{INFINITY, -INFINITY};
-  for (const PlotSeries& one : series) {
-    for (const Value& value : one.values) {
-      if (value.step < options.x_min || value.step > options.x_max) continue;
-      range.low = std::min(range.low, value.value);
-      range.high = std::max(range.high, value.value);
-    }
+  for (const Value& value : values) {
+    if (value.step < options.x_min || value.step > options.x_max) continue;
+    range.low = std::min(range.low, value.value);
+    range.high = std::max(range.high, value.value);
   }
   if (options.y_min) range.low = *options.y_min;
   if (options.y_max) range.high = *options.y_max;
@@ -77,7 +75,7 @@ int to_dot(double value, const Range& range, int height) {
 }
 
 // The mean of the values that fall on each column of dots, joined by vertical strokes.
-void draw_curve(DotGrid& dots, const PlotOptions& options, const Range& range, const std::vector<Value>& values) {
+void draw_curve(DotGrid& dots, const PlotOptions& options, const Range& range, std::span<const Value> values) {
   std::vector<double> sum(static_cast<size_t>(dots.width()), 0);
   std::vector<int> count(sum.size(), 0);
   const double span = std::max(options.x_max - options.x_min, 1e-9);
@@ -128,26 +126,24 @@ std::string short_value(double value) {
   return text;
 }
 
-void plot(Canvas& canvas, const Rect& rect, const PlotOptions& options, std::span<const PlotSeries> series) {
+void plot(Canvas& canvas, const Rect& rect, const PlotOptions& options, std::span<const Value> values) {
   constexpr int kAxisColumns = 7;
   const int end = rect.column + rect.columns;
   int title_end = end;
-  if (!series.empty() && !series.front().values.empty()) {
-    const std::string newest = short_value(series.front().values.back().value);
+  if (!values.empty()) {
+    const std::string newest = short_value(values.back().value);
     title_end = canvas.text_right(rect.row, end - 1, newest, Style::kStrong) - 1;
   }
   canvas.text(rect.row, rect.column, title_end - rect.column, options.title, Style::kPlain);
   const int rows = rect.rows - 1, columns = rect.columns - kAxisColumns - 1;
   if (rows < 1 || columns < 4) return;
-  const Range range = value_range(options, series);
+  const Range range = value_range(options, values);
   canvas.text_right(rect.row + 1, rect.column + kAxisColumns - 1, short_value(range.high), Style::kDim);
   if (rows > 1) canvas.text_right(rect.row + rows, rect.column + kAxisColumns - 1, short_value(range.low), Style::kDim);
   canvas.fill({rect.row + 1, rect.column + kAxisColumns - 1, rows, 1}, U'│', Style::kDim);
-  for (auto one = series.rbegin(); one != series.rend(); ++one) {  // the first one on top
-    DotGrid dots(rows, columns, canvas.charset());
-    draw_curve(dots, options, range, one->values);
-    dots.blit(canvas, rect.row + 1, rect.column + kAxisColumns, one->style);
-  }
+  DotGrid dots(rows, columns, canvas.charset());
+  draw_curve(dots, options, range, values);
+  dots.blit(canvas, rect.row + 1, rect.column + kAxisColumns, Style::kCurve);
 }
 
 }  // namespace prosodia::watch

@@ -14,19 +14,14 @@
 
 namespace prosodia::watch {
 
-struct PlotSeries {
-  std::vector<RunHistory::Value> values;  // by step
-  Style style = Style::kCurve;
-};
-
 struct PlotOptions {
   std::string title;
   std::optional<double> y_min, y_max;  // fixed ends of the axis; unset = from the data
   double x_min = 0, x_max = 1;         // steps at the left and right edge
 };
 
-// rect.rows >= 2. The title's value is that of the first series.
-void plot(Canvas& canvas, const Rect& rect, const PlotOptions& options, std::span<const PlotSeries> series);
+// `values` by step. rect.rows >= 2.
+void plot(Canvas& canvas, const Rect& rect, const PlotOptions& options, std::span<const RunHistory::Value> values);
 
 // A number in at most six columns: "0.123", "-12.3", "1.2k", "3e-05".
 std::string short_value(double value);

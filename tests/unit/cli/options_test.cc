@@ -157,13 +157,5 @@ TEST(OptionTable, OneNameMayMeanAnotherChoiceElsewhere) {
   EXPECT_THAT(error_of(kInfer, {"--dtype", "auto"}), HasSubstr("float32, bfloat16"));
 }
 
-TEST(OptionTable, HelpShowsGroupsDefaultsAndChoices) {
-  const std::string help = help_text(kTrain, "prosodia train …", "GRPO-PTR");
-  EXPECT_THAT(help, HasSubstr("GRPO:"));
-  EXPECT_THAT(help, HasSubstr("--num_generations"));
-  EXPECT_THAT(help, HasSubstr("[8]"));
-  EXPECT_THAT(help, HasSubstr("grpo, dapo, bnpo, dr_grpo"));
-}
-
 }  // namespace
 }  // namespace prosodia::cli

@@ -89,8 +89,11 @@ TEST_F(MetricsPort, IsReadOnlyAndBounded) {
               StartsWith("HTTP/1.1 4"));
   EXPECT_THAT(get("/"), StartsWith("HTTP/1.1 404"));
   EXPECT_THAT(get("/../etc/passwd"), StartsWith("HTTP/1.1 404"));
-  EXPECT_THAT(ask("GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n"), StartsWith("HTTP/1.1 403"))
-      << "DNS rebinding";
+  for (const std::string host : {"evil.example", "127.0.0.1.evil.example:9464", "localhost.evil.example", "[::]"})
+    EXPECT_THAT(ask("GET /metrics HTTP/1.1\r\nHost: " + host + "\r\n\r\n"), StartsWith("HTTP/1.1 403"))
+        << "DNS rebinding";
+  for (const std::string host : {"localhost:9464", "127.0.0.1:9464", "[::1]:9464"})
+    EXPECT_THAT(ask("GET /healthz HTTP/1.1\r\nHost: " + host + "\r\n\r\n"), testing::Not(StartsWith("HTTP/1.1 403")));
   std::string headers;
   for (int i = 0; i < 2000; ++i) headers += "X-Header-" + std::to_string(i) + ": x\r\n";
   EXPECT_THAT(get("/metrics", headers), testing::Not(StartsWith("HTTP/1.1 200"))) << "a request of 30 kB";

@@ -79,11 +79,14 @@ TEST(Progress, PrintsALineAStepWithTheTimeLeft) {
 }
 
 TEST(ProgressBar, FillsTheWidthItIsGiven) {
-  EXPECT_EQ(progress_text("decoding", 0, 8, 44, -1), "decoding  [>                     ]  0/8  0 %");
-  EXPECT_EQ(progress_text("decoding", 4, 8, 54, 61), "decoding  [==========>         ]  4/8  50 %  eta 1m01s");
-  EXPECT_EQ(progress_text("decoding", 8, 8, 46, -1), "decoding  [======================]  8/8  100 %");
-  EXPECT_EQ(progress_text("decoding", 4, 8, 0, -1), "decoding  4/8  50 %");
-  EXPECT_EQ(progress_text("decoding", 0, 0, 0, -1), "decoding  0/0  100 %");
+  EXPECT_EQ(progress_text("decoding", 0, 8, 44, {}), "decoding  [>                     ]  0/8  0 %");
+  EXPECT_EQ(progress_text("decoding", 4, 8, 54, {.eta_seconds = 61}),
+            "decoding  [==========>         ]  4/8  50 %  eta 1m01s");
+  EXPECT_EQ(progress_text("decoding", 4, 8, 0, {.per_second = 12.34, .eta_seconds = 61}),
+            "decoding  4/8  50 %  12.3/s  eta 1m01s");
+  EXPECT_EQ(progress_text("decoding", 8, 8, 46, {}), "decoding  [======================]  8/8  100 %");
+  EXPECT_EQ(progress_text("decoding", 4, 8, 0, {}), "decoding  4/8  50 %");
+  EXPECT_EQ(progress_text("decoding", 0, 0, 0, {}), "decoding  0/0  100 %");
 }
 
 }  // namespace

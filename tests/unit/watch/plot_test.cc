@@ -15,11 +15,10 @@ std::vector<RunHistory::Value> line_of(int steps, double (*value)(double)) {
   return values;
 }
 
-Canvas plotted(std::vector<RunHistory::Value> values, PlotOptions options, Size size = {6, 20},
+Canvas plotted(const std::vector<RunHistory::Value>& values, PlotOptions options, Size size = {6, 20},
                Charset charset = Charset::kUnicode) {
   Canvas canvas(size, charset);
-  const PlotSeries series{std::move(values)};
-  plot(canvas, {0, 0, size.rows, size.columns}, options, {&series, 1});
+  plot(canvas, {0, 0, size.rows, size.columns}, options, values);
   return canvas;
 }
 
