@@ -15,7 +15,7 @@ struct CommandInfo {
   uint32_t bit;       // its options in the table
   const char* usage;
   const char* summary;               // without a full stop
-  const char* positional = nullptr;  // the option that a first argument without "--" stands for
+  const char* positional = nullptr;  // the option that leading arguments without "--" stand for
 };
 
 std::span<const CommandInfo> command_table();
