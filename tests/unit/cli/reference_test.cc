@@ -231,9 +231,11 @@ TEST(Documents, EveryCommandLineHasCommandsAndOptionsThatExist) {
 
 TEST(Documents, EveryOptionBetweenBackquotesExists) {
   // Of programs that the documents speak of beside prosodia.
-  const std::set<std::string> foreign = {
-      "allow-run-as-root", "oversubscribe", "hostfile", "host", "overlap",           "map-by",   "nodes",     "time",
-      "partition",         "mpi",           "gres",     "mca",  "use-hwthread-cpus", "shm-size", "tuner_type"};
+  const std::set<std::string> foreign = {"allow-run-as-root", "oversubscribe", "hostfile",   "host",
+                                         "overlap",           "map-by",        "nodes",      "time",
+                                         "partition",         "mpi",           "gres",       "mca",
+                                         "use-hwthread-cpus", "shm-size",      "tuner_type", "container-image",
+                                         "requeue",           "signal"};
   std::set<std::string> known = {"help", "version"};
   for (const OptionSpec& spec : option_table()) known.insert(spec.name);
   const std::regex span("`--([A-Za-z0-9_-]+)[^`]*`");
