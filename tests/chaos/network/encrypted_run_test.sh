@@ -5,7 +5,8 @@
 . "$(dirname "$0")/roles.sh"
 R=$W/encrypted && rm -rf "$R" && mkdir "$R"
 trap end_roles EXIT
-options=("${train_options[@]}" --max_steps 5 --layout learner=1,rollout=2,reward=1)
+base=("${train_options[@]}" --layout learner=1,rollout=2,reward=1)
+options=("${base[@]}" --max_steps 5)
 "$P" train "${options[@]}" --output_dir "$R/plain" >"$R/plain.log" 2>&1 || { cat "$R/plain.log"; fail train; }
 digest=$(require_digest "$R/plain.log")
 
@@ -24,8 +25,11 @@ expect_code 3 'no-keys' "$P" train "${options[@]}" --output_dir "$R/none" --keys
 [ "$(require_digest "$R/supervised.log")" = "$digest" ] || fail "encryption changed the digest"
 grep -rqE 'listens on tcp://127.0.0.1:[0-9]+, encrypted' "$R/supervised.log" "$R/supervised/logs" || fail "the coordinator does not say that it encrypts"
 
-mpirun -n 5 --oversubscribe --bind-to none "$P" train "${options[@]}" --output_dir "$R/mpirun" --keys "$R/keys" >"$R/mpirun.log" 2>&1 || { cat "$R/mpirun.log"; fail "mpirun --keys"; }
-[ "$(require_digest "$R/mpirun.log")" = "$digest" ] || fail "mpirun --keys gives another digest"
+# Longer, so that the second rollout worker is there before the end: under mpirun one that comes too late fails the job.
+long=("${base[@]}" --max_steps 60)
+"$P" train "${long[@]}" --output_dir "$R/long" >"$R/long.log" 2>&1 || { cat "$R/long.log"; fail "train, 60 steps"; }
+mpirun -n 5 --oversubscribe --bind-to none "$P" train "${long[@]}" --output_dir "$R/mpirun" --keys "$R/keys" >"$R/mpirun.log" 2>&1 || { cat "$R/mpirun.log"; fail "mpirun --keys"; }
+[ "$(require_digest "$R/mpirun.log")" = "$(require_digest "$R/long.log")" ] || fail "mpirun --keys gives another digest"
 
 # Processes of their own, through the proxy: 20 ms, 1 % of the segments stalled, 0.5 % corrupted, 0.2 % cut.
 "$P" keygen --output_dir "$R/keys" --rotate rollout >"$R/rotate.log"
