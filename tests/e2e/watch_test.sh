@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 monitoring=$(cd "$(dirname "$0")/../../scripts/monitoring" && pwd)
 run=$W/watch/run
-steps=200  # the run must still go on while it is looked at, also what is left of it after the stop
+steps=400  # the run must still go on while it is looked at, also what is left of it after the stop
 rm -rf "$W/watch" && mkdir -p "$W/watch"
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
@@ -34,9 +34,11 @@ until_ok 60 test -e "$run/metrics.jsonl" || { cat "$W/watch/train.log"; fail "th
 "$P" watch "$run" >"$W/watch/lines.txt" 2>"$W/watch/notes.txt" &
 watching=$!
 until_ok 60 grep -q reward "$W/watch/lines.txt" || fail "watch printed no step of a live run"
-scrape /metrics >"$W/watch/live.prom" || fail "no answer from the metrics port"
-grep -qE '^prosodia_workers\{role="rollout",state="live"\} 1$' "$W/watch/live.prom" || fail "no live rollout worker in the scrape"
-grep -q '"phase":"running"' <<<"$(scrape /status.json)" || fail "status.json does not say that the run runs"
+# The port shows the state of a moment ago.
+live_in_scrape() { scrape /metrics >"$W/watch/live.prom" && grep -qE '^prosodia_workers\{role="rollout",state="live"\} 1$' "$W/watch/live.prom"; }
+until_ok 20 live_in_scrape || { cat "$W/watch/live.prom"; fail "no live rollout worker in the scrape"; }
+running_in_status() { grep -q '"phase":"running"' <<<"$(scrape /status.json)"; }
+until_ok 20 running_in_status || fail "status.json does not say that the run runs"
 "$P" watch --address "127.0.0.1:$port" --once >"$W/watch/once.txt" || fail "watch --address --once failed"
 grep -q "/$steps reward" "$W/watch/once.txt" || fail "watch --address --once printed no step"
 kill -INT $train
