@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "data/base/code_points.h"
 #include "reward/report_numbers.h"
 
 namespace prosodia {
@@ -14,8 +15,7 @@ using Json = nlohmann::json;
 
 // Pads by code points: a dash is three bytes and one column.
 std::string padded_left(const std::string& text, size_t columns) {
-  const auto width = static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  const size_t width = count_code_points(text);
   return std::string(columns > width ? columns - width : 0, ' ') + text;
 }
 
@@ -30,8 +30,7 @@ std::string cut(std::string_view text, size_t columns) {
 }
 
 std::string padded_right(const std::string& text, size_t columns) {
-  const auto width = static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  const size_t width = count_code_points(text);
   return text + std::string(columns > width ? columns - width : 0, ' ');
 }
 

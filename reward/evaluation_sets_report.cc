@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "data/base/code_points.h"
 #include "reward/evaluation_tables.h"
 #include "reward/report_numbers.h"
 
@@ -23,11 +24,6 @@ Json prosody_json(const EvalReport& report) {
           {"attributes", std::move(attributes)}};
 }
 
-size_t columns_of(const std::string& text) {
-  return static_cast<size_t>(
-      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
 std::string on_one_line(std::string text) {
   for (size_t at; (at = text.find('\n')) != std::string::npos;) text.replace(at, 1, " ");
   return text;
@@ -42,13 +38,13 @@ std::string text_table(const EvalTable& table) {
   for (auto& line : lines)
     for (size_t c = 0; c < line.size(); ++c) {
       line[c] = on_one_line(line[c]);
-      widths[c] = std::max(widths[c], columns_of(line[c]));
+      widths[c] = std::max(widths[c], count_code_points(line[c]));
     }
   std::string text = table.title + "\n";
   for (const auto& line : lines) {
     std::string row = " ";
     for (size_t c = 0; c < line.size(); ++c) {
-      const std::string pad(widths[c] - columns_of(line[c]), ' ');
+      const std::string pad(widths[c] - count_code_points(line[c]), ' ');
       row += " " + (c == 0 ? line[c] + pad : " " + pad + line[c]);
     }
     text += row.substr(0, row.find_last_not_of(' ') + 1) + "\n";

@@ -49,6 +49,11 @@ Result<nlohmann::json> parse_json_object(std::string_view text, std::string_view
   return json;
 }
 
+std::string text_member(const nlohmann::json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
 std::string brief(const nlohmann::json& value) {
   constexpr size_t kMostBytes = 200;
   std::string text = value.dump(-1, ' ', /*ensure_ascii=*/true, nlohmann::json::error_handler_t::replace);

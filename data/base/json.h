@@ -29,6 +29,9 @@ std::string dump_line(const Json& value) {
   return value.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
 }
 
+// The text of a member of an object; "" when it is missing or no text.
+std::string text_member(const nlohmann::json& object, const char* key);
+
 // A value as a message quotes it: one line, cut when long. Never fails.
 std::string brief(const nlohmann::json& value);
 

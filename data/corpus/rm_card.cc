@@ -28,11 +28,6 @@ json wording(PromptStyle style) {
           {"instruction", rm_messages(style, {})[0].content}};
 }
 
-std::string text_of(const json& card, const char* key) {
-  const auto found = card.find(key);
-  return found != card.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 }  // namespace
 
 std::string rm_card_json(const RmCard& card) {
@@ -46,7 +41,7 @@ std::string rm_card_json(const RmCard& card) {
 Result<RmCard> parse_rm_card(std::string_view text, std::string_view where) {
   PROSODIA_ASSIGN(const json object, parse_json_object(text, where));
   RmCard card;
-  const std::string style = text_of(object, "prompt_style");
+  const std::string style = text_member(object, "prompt_style");
   if (style == name(PromptStyle::kShort))
     card.prompt_style = PromptStyle::kShort;
   else if (style != name(PromptStyle::kPaper))
@@ -59,8 +54,8 @@ Result<RmCard> parse_rm_card(std::string_view text, std::string_view where) {
                 "{}: \"{}\" is {}, this version asks with {}. Next: train the reward model again (prosodia train-rm)",
                 where, key, found == object.end() ? "missing" : brief(*found), brief(value));
   }
-  card.dataset_digest = text_of(object, "dataset_digest");
-  card.loss = text_of(object, "loss");
+  card.dataset_digest = text_member(object, "dataset_digest");
+  card.loss = text_member(object, "loss");
   if (const auto steps = object.find("steps"); steps != object.end() && steps->is_number_integer())
     card.steps = steps->get<int64_t>();
   return card;

@@ -4,6 +4,9 @@
 #include <cmath>
 #include <iterator>
 #include <limits>
+
+#include "data/base/code_points.h"
+
 namespace prosodia {
 namespace {
 
@@ -87,8 +90,7 @@ std::vector<float> word_prominences(const std::vector<Word>& words, const Prosod
     const FrameRange range = frames_of(word, above.size());
     pitch.push_back(high_value(above, range));
     level.push_back(high_value(tracks.frames.dbfs, range));
-    const auto letters =
-        std::count_if(word.text.begin(), word.text.end(), [](unsigned char c) { return (c & 0xC0) != 0x80; });
+    const size_t letters = count_code_points(word.text);
     const float seconds = word.end_seconds - word.start_seconds;
     duration.push_back(seconds > 0 ? std::log2(seconds / static_cast<float>(letters + 1)) : kUnknown);
     timed = timed && !word.is_estimated;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include "data/base/code_points.h"
 #include "data/prosody/syllables.h"
 
 namespace prosodia {
@@ -41,7 +42,7 @@ bool is_function_word(std::string_view word, std::string_view language) {
 std::optional<double> word_weight(const std::string& word, std::string_view language) {
   const std::optional<int> syllables = count_syllables(word, language);
   if (!syllables) return std::nullopt;
-  const auto letters = std::count_if(word.begin(), word.end(), [](unsigned char c) { return (c & 0xC0) != 0x80; });
+  const size_t letters = count_code_points(word);
   const double weight = std::max(1, *syllables) + kLetterWeight * static_cast<double>(letters);
   return is_function_word(word, language) ? kFunctionWord * weight : weight;
 }

@@ -43,13 +43,8 @@ uint64_t number_of(const json& object, const char* key) {
   return found != object.end() && found->is_number_unsigned() ? found->get<uint64_t>() : 0;
 }
 
-std::string text_of(const json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 TracePhase phase_of(const json& event) {
-  TracePhase phase{.name = text_of(event, "name"),
+  TracePhase phase{.name = text_member(event, "name"),
                    .lane = static_cast<int>(number_of(event, "tid")),
                    .begin_us = static_cast<int64_t>(number_of(event, "ts")),
                    .duration_us = static_cast<int64_t>(number_of(event, "dur")),
@@ -72,11 +67,11 @@ Result<RunTrace> read_traces(FileSystem& fs, const std::filesystem::path& run_di
   std::map<uint64_t, ProcessTrace> by_id;
   PROSODIA_TRY(for_each_event(fs, run_dir, trace.bad_lines, [&](const json& event, std::string_view) {
     ProcessTrace& process = by_id[number_of(event, "pid")];
-    const std::string kind = text_of(event, "ph");
+    const std::string kind = text_member(event, "ph");
     if (kind == "X") {
       process.phases.push_back(phase_of(event));
-    } else if (kind == "M" && text_of(event, "name") == "process_name") {
-      process.process = text_of(event.value("args", json::object()), "name");
+    } else if (kind == "M" && text_member(event, "name") == "process_name") {
+      process.process = text_member(event.value("args", json::object()), "name");
     }
   }));
   for (auto& [id, process] : by_id) {

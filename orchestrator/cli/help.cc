@@ -5,15 +5,15 @@
 
 #include <algorithm>
 
+#include "data/base/code_points.h"
+
 namespace prosodia::cli {
 namespace {
 
 constexpr int kIndent = 2, kGap = 2;
 
-// Columns of a text in UTF-8; the tables hold no wide characters.
-int columns_of(std::string_view text) {
-  return static_cast<int>(std::ranges::count_if(text, [](char byte) { return (byte & 0xC0) != 0x80; }));
-}
+// The tables hold no wide characters.
+int columns_of(std::string_view text) { return static_cast<int>(count_code_points(text)); }
 
 // Lines of at most `columns`, broken at blanks; a longer word stands alone.
 std::vector<std::string> wrapped(std::string_view text, int columns) {

@@ -172,9 +172,7 @@ Result<LoggedResponse> parse_completion_line(std::string_view text) {
 }
 
 LoggedResponse logged_response_of(const json& line) {
-  const auto string = [&](const char* name) {
-    return line.contains(name) && line[name].is_string() ? line[name].get<std::string>() : std::string();
-  };
+  const auto string = [&](const char* name) { return text_member(line, name); };
   const auto real = [&](const char* name) {
     return line.contains(name) && line[name].is_number() ? line[name].get<double>() : 0.0;
   };

@@ -26,11 +26,6 @@ void make_showable(SampledResponse& sample) {
   sample.prompt = without_audio_tags(std::move(sample.prompt));
 }
 
-std::string text_of(const nlohmann::json& row, const char* key) {
-  const auto found = row.find(key);
-  return found != row.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 ShownGroup shown_group(uint64_t step, const protocol::BatchGroup& group) {
   ShownGroup shown{
       .step = step, .group_id = group.group_id.value, .policy_version = group.rollout.policy_version.value};
@@ -40,7 +35,7 @@ ShownGroup shown_group(uint64_t step, const protocol::BatchGroup& group) {
   }
   const auto row = parse_json_object(group.row_json, "dataset row");
   if (!row) return shown;
-  shown.transcript = shown_text(text_of(*row, "transcript"));
+  shown.transcript = shown_text(text_member(*row, "transcript"));
   if (const auto audios = row->find("audios"); audios != row->end() && audios->is_array() && !audios->empty())
     if (audios->front().is_string()) shown.audio = shown_text(audios->front().get<std::string>());
   if (auto levels = measured_levels(*row)) {

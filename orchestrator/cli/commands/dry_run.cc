@@ -98,8 +98,7 @@ Status print_supervised_plan(const SftOptions& sft, int ranks) {
                             : std::max<int64_t>(1, static_cast<int64_t>(std::ceil(stage.num_train_epochs * per_epoch)));
     fmt::print(
         "plan{}: {} rows; batch of {} conversations = {} a rank x {} accumulation step(s) x {} rank(s); {:.1f} steps "
-        "an "
-        "epoch, {} steps; micro-batches of {} tokens; peak learning rate {}\n",
+        "an epoch, {} steps; micro-batches of {} tokens; peak learning rate {}\n",
         stage.name.empty() ? "" : fmt::format(" of stage [{}]", stage.name), rows, batch,
         stage.per_device_train_batch_size, stage.gradient_accumulation_steps, ranks, per_epoch, steps,
         stage.max_tokens_per_micro_batch, stage.learning_rate);

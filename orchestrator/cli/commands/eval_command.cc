@@ -203,9 +203,7 @@ Result<int> run_eval(const Options& given, const CommandContext& context) {
   configure_torch(options);
   std::optional<EvalFolder> baseline;
   if (!options.text("baseline").empty()) {
-    const fs::path path = options.text("baseline");
-    const fs::path folder = path.has_filename() ? path : path.parent_path();
-    PROSODIA_ASSIGN(baseline, read_eval_folder(folder.filename().string(), path.string()));
+    PROSODIA_ASSIGN(baseline, read_eval_folder(options.text("baseline")));
   }
   PROSODIA_ASSIGN(const std::vector<EvalSet> sets, read_eval_sets(options));
   PROSODIA_TRY(check_reasoning_scorer(options));

@@ -105,9 +105,10 @@ EvalOptions eval_options(const Options& options) {
           .seed = static_cast<uint64_t>(options.integer("seed"))};
 }
 
-Result<EvalFolder> read_eval_folder(const std::string& name, const std::string& path) {
+Result<EvalFolder> read_eval_folder(const std::string& path) {
+  PROSODIA_ASSIGN(auto names, names_of({path}));
   PROSODIA_ASSIGN(EvalRecordsByDecoding records, read_eval_records(path));
-  return EvalFolder{name, std::move(records)};
+  return EvalFolder{std::move(names[0]), std::move(records)};
 }
 
 Result<std::vector<EvalFolder>> read_eval_folders(const std::vector<std::string>& items) {
@@ -138,7 +139,8 @@ Result<std::vector<EvalFolder>> read_eval_folders(const std::vector<std::string>
       PROSODIA_ASSIGN(folders.emplace_back(), read_repetitions(name, paths));
       continue;
     }
-    PROSODIA_ASSIGN(folders.emplace_back(), read_eval_folder(name, paths[0]));
+    PROSODIA_ASSIGN(folders.emplace_back(), read_eval_folder(paths[0]));
+    folders.back().name = name;
   }
   return folders;
 }

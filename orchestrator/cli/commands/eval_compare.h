@@ -15,7 +15,8 @@ struct EvalFolder {
   std::string name;
   EvalRecordsByDecoding records;
 };
-Result<EvalFolder> read_eval_folder(const std::string& name, const std::string& path);
+// Named by the last part of its path.
+Result<EvalFolder> read_eval_folder(const std::string& path);
 // FOLDER, named by as much of its path as tells it apart, or NAME=FOLDER; several of one NAME are repetitions of a run
 // (seeds), whose sets are reported each and on average. kUsage for a folder given twice, or some named and some not.
 Result<std::vector<EvalFolder>> read_eval_folders(const std::vector<std::string>& items);

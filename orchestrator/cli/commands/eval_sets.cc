@@ -15,10 +15,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 // "" for an emotion row.
-std::string attribute_of(const Sample& sample) {
-  const auto found = sample.row.find("attribute");
-  return found != sample.row.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
+std::string attribute_of(const Sample& sample) { return text_member(sample.row, "attribute"); }
 
 Result<std::vector<std::string>> options_of(const Sample& sample) {
   const auto found = sample.row.find("options");
